@@ -1,0 +1,115 @@
+# Two commands do all: `make` sets up and runs the proxy with a Redis, `make test` sets up and runs every test.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := run
+MAKEFLAGS += --no-print-directory
+
+# The version that is installed where none is on PATH, and the oldest that will do.
+DENO_VERSION := 2.9.6
+DENO_VERSION_MIN := 2.9.0
+DENO_LOCAL := $(CURDIR)/.tools/node_modules/deno/deno
+
+# The deno on PATH when it is recent enough, else our own.
+DENO := $(shell \
+	found=$$(command -v deno) && version=$$("$$found" --version 2>/dev/null | sed -n 's/^deno \([0-9.]*\).*/\1/p') && \
+	[ "$$(printf '%s\n' "$(DENO_VERSION_MIN)" "$$version" | sort -V | head -1)" = "$(DENO_VERSION_MIN)" ] && \
+	echo "$$found" || echo "$(DENO_LOCAL)")
+export PATH := $(dir $(DENO)):$(PATH)
+export DENO_NO_UPDATE_CHECK := 1
+
+# A setting's value: from the environment, else from .env, else $(2).
+setting = $${$(1):-$$(sed -n 's/^$(1)=//p' .env 2>/dev/null | tail -1 | grep . || echo $(2))}
+
+.PHONY: run
+run: ## set up and run the proxy with a Redis (the default); with a Docker engine, by docker compose
+	@if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then \
+		exec docker compose up --build; \
+	else \
+		exec $(MAKE) run-local; \
+	fi
+
+.PHONY: run-local
+run-local: tools ## the same without Docker
+	@host=$(call setting,REDIS_HOST,127.0.0.1) port=$(call setting,REDIS_PORT,6379) http=$(call setting,PROXY_PORT,5000); \
+	redis=''; proxy=''; \
+	trap 'kill $$proxy 2>/dev/null' INT TERM; \
+	if [ -n "$${REDIS_URL:-}" ] || (exec 3<>"/dev/tcp/$$host/$$port") 2>/dev/null; then \
+		echo "redis-proxy: using the Redis that is there"; \
+	else \
+		echo "redis-proxy: starting a redis-server on port $$port; it is stopped with the proxy and keeps nothing"; \
+		setsid redis-server --port "$$port" --bind 127.0.0.1 --save '' --appendonly no --loglevel warning & redis=$$!; \
+	fi; \
+	echo "redis-proxy: serving at http://127.0.0.1:$$http"; \
+	echo "redis-proxy: try    redis-cli -p $$port set greeting hello && curl -i http://127.0.0.1:$$http/get/greeting"; \
+	deno task --quiet start & proxy=$$!; \
+	wait $$proxy; code=$$?; \
+	while kill -0 $$proxy 2>/dev/null; do wait $$proxy; code=$$?; done; \
+	[ -z "$$redis" ] || { kill "$$redis"; wait "$$redis"; } 2>/dev/null; \
+	exit $$code
+
+.PHONY: test
+test: test-unit test-e2e ## set up and run every test, unit and end to end
+
+.PHONY: test-unit
+test-unit: tools ## the unit tests alone
+	@deno task --quiet test:unit
+
+.PHONY: test-e2e
+test-e2e: tools ## the end-to-end tests alone, against the executable in dist/ or else by `deno run`
+	@deno task --quiet test:e2e
+
+.PHONY: check
+check: deno ## format, lint, types and the examples in the docs; takes seconds
+	@deno fmt --check --quiet && deno lint --quiet && deno task --quiet check:types && deno task --quiet check:docs
+
+.PHONY: format
+format: deno ## write the format that `make check` wants
+	@deno fmt
+
+.PHONY: build
+build: deno ## compile dist/redis-proxy
+	@deno task --quiet build 2>.tools/build.log || { \
+		cat .tools/build.log >&2; \
+		if grep -qiE 'denort|download|dns|connect|error sending request' .tools/build.log; then \
+			echo "make build: the runtime base of deno compile cannot be fetched here; set DENORT_BIN to a local denort of the same version" >&2; \
+		fi; \
+		exit 1; \
+	}
+
+.PHONY: bench
+bench: tools ## measure; results go to bench/results/
+	@deno task --quiet bench
+
+.PHONY: tools
+tools: deno redis-server ## install what is missing: Deno into .tools/, redis-server by the system's package manager
+
+.PHONY: deno
+deno:
+	@if [ ! -x "$(DENO)" ]; then \
+		command -v npm >/dev/null || { echo "make: npm is needed to install Deno; or put a deno of at least $(DENO_VERSION_MIN) on PATH" >&2; exit 1; }; \
+		echo "make: installing Deno $(DENO_VERSION) into .tools/"; \
+		npm install --prefix .tools --no-save --no-audit --no-fund --loglevel error deno@$(DENO_VERSION) >/dev/null && \
+		node .tools/node_modules/deno/bin.cjs --version >/dev/null; \
+	fi
+
+.PHONY: redis-server
+redis-server:
+	@command -v redis-server >/dev/null || { \
+		echo "make: installing redis-server"; \
+		as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		if command -v apt-get >/dev/null; then \
+			$$as_root apt-get update -qq && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes redis-server >/dev/null; \
+		elif command -v dnf >/dev/null; then $$as_root dnf install --assumeyes --quiet redis; \
+		elif command -v apk >/dev/null; then $$as_root apk add --quiet redis; \
+		elif command -v brew >/dev/null; then brew install --quiet redis; \
+		else echo "make: no package manager that is known here; install redis-server yourself" >&2; exit 1; \
+		fi; \
+	}
+
+.PHONY: clean
+clean: ## remove what was built and installed here
+	@rm -rf dist .tools
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p' Makefile | column -t -s @

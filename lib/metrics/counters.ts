@@ -1,0 +1,64 @@
+/**
+ * The counters: plain numbers, incremented where the event happens, read when somebody asks.
+ *
+ * Each is declared once, here, with its definition; `/metrics` takes names and texts from these tables.
+ */
+
+/** How a read through a front door ended. */
+export const READ_OUTCOMES = {
+  hit: "answered from memory, fresh",
+  fill: "read from Redis for this request",
+  collapsed: "answered by a read that another request had begun",
+  stale: "answered from memory past its end, Redis being away",
+  absent: "no such key, said Redis now",
+  absent_remembered: "no such key, remembered",
+  wrong_type: "the key holds no string",
+  unreachable: "failed: no connection to Redis",
+  loading: "failed: Redis is loading its data",
+  refused: "failed: Redis refused",
+  timeout: "failed: no answer by the deadline",
+  overloaded: "failed: too many requests or reads wait already",
+  invalid: "the request named no key that can be read",
+  unauthorized: "the password was missing or wrong",
+} as const;
+
+/** One of the ways in which a read ends. */
+export type ReadOutcome = keyof typeof READ_OUTCOMES;
+
+/** What the parts below the front doors count. */
+export const COUNTER_DEFINITIONS = {
+  roundTrips: "Round trips to Redis for fills",
+  keysRead: "Keys read from Redis in those round trips",
+  fillsStored: "Values read from Redis and kept",
+  fillsOvertaken: "Values read from Redis and not kept, since the key changed meanwhile",
+  fillsTooLarge: "Values read from Redis and not kept, being too large",
+  fillsExpired: "Values read from Redis and not kept, having expired meanwhile",
+  flightsRepeated: "Reads sent again since the connection was lost under them",
+  flightsAbandoned: "Reads not sent, since nobody waited for them any more",
+  invalidatedKeys: "Invalidations of one key received from Redis",
+  invalidatedAll: "Invalidations of all keys received from Redis",
+  removedExpired: "Items removed since their time was over",
+  removedEvicted: "Items removed to make room",
+  removedDeleted: "Items removed since they changed or went away at Redis",
+  removedReplaced: "Items replaced by a newer reading",
+  removedCleared: "Items removed all at once",
+  connects: "Connections to Redis made",
+  disconnects: "Connections to Redis lost",
+  connectFailures: "Attempts to connect to Redis that failed",
+  serverReplacements: "Times the HTTP listener was replaced under pressure of connections",
+} as const;
+
+/** The name of a counter. */
+export type CounterName = keyof typeof COUNTER_DEFINITIONS;
+
+/** All counters of one proxy; every one starts at zero and only rises. */
+export type Counters = Record<CounterName, number> & { readonly http: Record<ReadOutcome, number> };
+
+/** Returns counters at zero. */
+export function newCounters(): Counters {
+  return { ...zeros(COUNTER_DEFINITIONS), http: zeros(READ_OUTCOMES) };
+}
+
+function zeros<T extends string>(definitions: Readonly<Record<T, string>>): Record<T, number> {
+  return Object.fromEntries(Object.keys(definitions).map((name) => [name, 0])) as Record<T, number>;
+}

@@ -1,0 +1,134 @@
+/**
+ * `/metrics`: the counters as Prometheus text, read when somebody asks.
+ *
+ * Only the two histograms of round trips are fed as things happen, once a round trip.
+ */
+
+import client from "prom-client";
+import { COUNTER_DEFINITIONS, type CounterName, type Counters, READ_OUTCOMES, type ReadOutcome } from "./counters.ts";
+
+/** What is read anew for each scrape. */
+export interface Gauges {
+  readonly itemsHeld: number;
+  readonly itemsMax: number;
+  readonly bytesHeld: number;
+  readonly bytesMax: number;
+  readonly absencesHeld: number;
+  readonly flights: number;
+  readonly clients: number;
+  readonly redisUp: boolean;
+  readonly tracked: boolean;
+}
+
+const PREFIX = "redis_proxy_";
+
+const GAUGE_DEFINITIONS: Record<keyof Gauges, [name: string, help: string]> = {
+  itemsHeld: ["items", "Items held"],
+  itemsMax: ["items_max", "Most items that may be held"],
+  bytesHeld: ["bytes", "Bytes held: keys, values and a fixed overhead an item"],
+  bytesMax: ["bytes_max", "Most bytes that may be held"],
+  absencesHeld: ["absences", "Absent keys remembered"],
+  flights: ["flights", "Reads of Redis under way, waiting for a turn included"],
+  clients: ["clients", "Requests that wait for Redis"],
+  redisUp: ["redis_up", "1 while there is a connection to Redis"],
+  tracked: ["coherence_tracking", "1 while Redis invalidates what changed, 0 while items are kept by time alone"],
+};
+
+/** The metrics of one proxy. */
+export class Metrics {
+  readonly #registry = new client.Registry();
+  readonly #roundTripSeconds: client.Histogram;
+  readonly #roundTripKeys: client.Histogram;
+
+  /** Makes the metrics over `counters`; `gauges` is called once a scrape. */
+  constructor(sources: { counters: Counters; gauges: () => Gauges; version: string }) {
+    const { counters, gauges, version } = sources;
+    const registers = [this.#registry];
+
+    new client.Counter({
+      name: `${PREFIX}reads_total`,
+      help: `Reads by front door and outcome. ${
+        Object.entries(READ_OUTCOMES).map(([outcome, text]) => `${outcome}: ${text}`).join("; ")
+      }`,
+      labelNames: ["door", "outcome"],
+      registers,
+      collect() {
+        this.reset();
+        for (const outcome of Object.keys(counters.http) as ReadOutcome[]) {
+          this.inc({ door: "http", outcome }, counters.http[outcome]);
+        }
+      },
+    });
+    for (const name of Object.keys(COUNTER_DEFINITIONS) as CounterName[]) {
+      new client.Counter({
+        name: `${PREFIX}${snakeCase(name)}_total`,
+        help: COUNTER_DEFINITIONS[name],
+        registers,
+        collect() {
+          this.reset();
+          this.inc(counters[name]);
+        },
+      });
+    }
+
+    let now: Gauges;
+    for (const [key, [name, help]] of Object.entries(GAUGE_DEFINITIONS) as [keyof Gauges, [string, string]][]) {
+      new client.Gauge({
+        name: PREFIX + name,
+        help,
+        registers,
+        collect() {
+          // Collectors run in the order of their making, and all in one turn: the first reads for all of them.
+          if (key === "itemsHeld") now = gauges();
+          this.set(Number(now[key]));
+        },
+      });
+    }
+    new client.Gauge({
+      name: `${PREFIX}memory_bytes`,
+      help: "Memory of the process: resident, and what the engine holds in and beside its heap",
+      labelNames: ["kind"],
+      registers,
+      collect() {
+        const { rss, heapUsed, external } = Deno.memoryUsage();
+        this.set({ kind: "resident" }, rss);
+        this.set({ kind: "heap" }, heapUsed);
+        this.set({ kind: "external" }, external);
+      },
+    });
+    new client.Gauge({
+      name: `${PREFIX}build_info`,
+      help: "Always 1; the labels tell what is running",
+      labelNames: ["version", "deno"],
+      registers,
+    }).set({ version, deno: Deno.version.deno }, 1);
+
+    this.#roundTripSeconds = new client.Histogram({
+      name: `${PREFIX}round_trip_seconds`,
+      help: "Time from sending a batch of reads to its last reply",
+      buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5],
+      registers,
+    });
+    this.#roundTripKeys = new client.Histogram({
+      name: `${PREFIX}round_trip_keys`,
+      help: "Keys read in one round trip",
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128],
+      registers,
+    });
+  }
+
+  /** Notes one round trip to Redis. Cost: about 1 us. */
+  observeRoundTrip(trip: { ms: number; keys: number }): void {
+    this.#roundTripSeconds.observe(trip.ms / 1000);
+    this.#roundTripKeys.observe(trip.keys);
+  }
+
+  /** Returns the metrics as Prometheus text, format 0.0.4. */
+  text(): Promise<string> {
+    return this.#registry.metrics();
+  }
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => "_" + letter.toLowerCase());
+}

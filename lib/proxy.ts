@@ -1,0 +1,149 @@
+/**
+ * One proxy: its parts, put together, started and stopped.
+ *
+ *   HttpServer ─▶ App ─▶ ReadThrough ─▶ LruTtlCache
+ *                             └───────▶ RedisSource ─▶ Redis
+ */
+
+import { Admission } from "./admission.ts";
+import { LruTtlCache } from "./cache/lru_ttl_cache.ts";
+import { Clock } from "./clock.ts";
+import { describeSettings, type Settings } from "./config/settings.ts";
+import { App } from "./http/app.ts";
+import { Bearer } from "./http/bearer.ts";
+import { HttpServer } from "./http/http_server.ts";
+import {
+  ITEM_BYTES_FRACTION_MAX,
+  NEGATIVE_BYTES_FRACTION,
+  NEGATIVE_ENTRIES_FRACTION,
+  PARALLEL_PER_CORE_MAX,
+  STOP_GRACE_MS,
+  STOP_REDIS_MS,
+  SWEEP_BUDGET,
+  SWEEP_INTERVAL_MS,
+} from "./limits.ts";
+import { processLogger as logger } from "./log.ts";
+import { newCounters } from "./metrics/counters.ts";
+import { Metrics } from "./metrics/metrics.ts";
+import type { Item } from "./read_through/item.ts";
+import { ReadThrough } from "./read_through/read_through.ts";
+import { RedisSource } from "./redis/redis_source.ts";
+
+/** A proxy with its own cache, its own connection to Redis and its own port. */
+export class Proxy {
+  readonly #settings: Settings;
+  readonly #version: string;
+  readonly #server: HttpServer;
+  readonly #source: RedisSource;
+  readonly #readThrough: ReadThrough;
+  #sweeper: ReturnType<typeof setInterval> | undefined;
+
+  /** Puts the parts together; nothing is opened before `start`. */
+  constructor(settings: Settings, version: string) {
+    this.#settings = settings;
+    this.#version = version;
+    const clock = new Clock();
+    const nowMs = (): number => clock.nowMs;
+    const counters = newCounters();
+    const admission = new Admission(settings.maxConnections);
+
+    const remembersAbsence = settings.cacheNegativeTtlMs > 0;
+    const absentBytesMax = remembersAbsence ? Math.floor(settings.cacheBytesMax * NEGATIVE_BYTES_FRACTION) : 0;
+    const cache = new LruTtlCache<Item>({
+      entriesMax: settings.cacheEntriesMax,
+      bytesMax: settings.cacheBytesMax - absentBytesMax,
+      ttlMs: settings.cacheTtlMs,
+      nowMs,
+    });
+    const absent = remembersAbsence
+      ? new LruTtlCache<true>({
+        entriesMax: Math.ceil(settings.cacheEntriesMax * NEGATIVE_ENTRIES_FRACTION),
+        bytesMax: absentBytesMax,
+        ttlMs: settings.cacheNegativeTtlMs,
+        nowMs,
+      })
+      : null;
+
+    this.#source = new RedisSource({
+      address: settings.redis,
+      coherence: settings.cacheCoherence,
+      timeoutMs: settings.redisTimeoutMs,
+    });
+    const metrics = new Metrics({
+      counters,
+      version,
+      gauges: () => ({
+        itemsHeld: cache.size,
+        itemsMax: settings.cacheEntriesMax,
+        bytesHeld: cache.bytes + (absent?.bytes ?? 0),
+        bytesMax: settings.cacheBytesMax,
+        absencesHeld: absent?.size ?? 0,
+        flights: this.#readThrough.flights,
+        clients: admission.clients,
+        redisUp: this.#readThrough.isUp,
+        tracked: this.#readThrough.coherence === "tracking",
+      }),
+    });
+    this.#readThrough = new ReadThrough({
+      clock,
+      source: this.#source,
+      counters,
+      cache,
+      absent,
+      itemBytesMax: Math.floor(settings.cacheBytesMax * ITEM_BYTES_FRACTION_MAX),
+      ttlMs: settings.cacheTtlMs,
+      negativeTtlMs: settings.cacheNegativeTtlMs,
+      staleTtlMs: settings.cacheStaleTtlMs,
+      timeoutMs: settings.redisTimeoutMs,
+      parallelMax: cappedParallel(settings.maxParallel),
+      onRoundTrip: (trip) => metrics.observeRoundTrip(trip),
+    });
+    const app = new App({
+      clock,
+      counters,
+      admission,
+      readThrough: this.#readThrough,
+      bearer: settings.proxyPassword === null ? null : new Bearer(settings.proxyPassword),
+      metricsText: () => metrics.text(),
+    });
+    this.#server = new HttpServer({
+      hostname: settings.proxyHost,
+      port: settings.proxyPort,
+      handler: app.handle,
+      onError: app.onError,
+      onEvent: (event) => {
+        if (event.kind === "replaced") counters.serverReplacements++;
+      },
+    });
+  }
+
+  /** Begins to connect to Redis and to serve. Throws when the port cannot be bound. */
+  start(): void {
+    logger.info("starting", {
+      version: this.#version,
+      deno: Deno.version.deno,
+      settings: describeSettings(this.#settings),
+    });
+    const address = this.#server.start();
+    this.#source.start(this.#readThrough);
+    this.#sweeper = setInterval(() => this.#readThrough.sweep(SWEEP_BUDGET), SWEEP_INTERVAL_MS);
+    logger.info("serving", { hostname: address.hostname, port: address.port });
+  }
+
+  /** Serves nobody new, lets requests in flight finish, and closes everything; bounded by `STOP_MS_MAX`. */
+  async stop(): Promise<void> {
+    logger.info("stopping");
+    await this.#server.stop({ deadlineMs: STOP_GRACE_MS });
+    clearInterval(this.#sweeper);
+    await this.#source.stop(STOP_REDIS_MS);
+    this.#readThrough.close();
+    logger.info("stopped");
+  }
+}
+
+function cappedParallel(wanted: number): number {
+  const cap = PARALLEL_PER_CORE_MAX * navigator.hardwareConcurrency;
+  if (wanted <= cap) return wanted;
+  logger.warn("MAX_PARALLEL is capped", { wanted, cap });
+  return cap;
+}

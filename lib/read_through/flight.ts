@@ -1,0 +1,44 @@
+/**
+ * One read of Redis under way, and the requests that wait for it.
+ */
+
+import type { Key } from "../protocol/key.ts";
+import type { Answer } from "./answer.ts";
+
+/** A request that waits for a flight, until its own deadline. */
+export interface Waiter {
+  readonly key: Key;
+  readonly deadlineMs: number;
+  /** True when somebody else's flight was joined. */
+  readonly collapsed: boolean;
+  /** Called once, with the answer; `null` once that has happened. */
+  resolve: ((answer: Answer) => void) | null;
+  /** The waiter that came next, on the line of deadlines. */
+  next: Waiter | null;
+}
+
+/**
+ * A read of one key, from the first request that needs it to the reply.
+ *
+ * `sent` and `overtaken` are its token: a flight that was overtaken after it was sent still answers those who wait for
+ * it, since they asked before the change was known here, but it stores nothing, and nobody can join it any more.
+ */
+export class Flight {
+  readonly key: Key;
+  readonly waiters: Waiter[] = [];
+
+  /** True from the moment when the read is handed to the source. */
+  sent = false;
+
+  /** True when the key changed, or may have, while the read was under way. */
+  overtaken = false;
+
+  constructor(key: Key) {
+    this.key = key;
+  }
+
+  /** True while somebody still waits. Cost: O(waiters). */
+  get isWanted(): boolean {
+    return this.waiters.some((waiter) => waiter.resolve !== null);
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * One connection to Redis: made, used, watched and given up; never repaired.
+ *
+ * It is a client object of the library with everything turned off that would outlive the socket: reconnecting, queueing
+ * while away, repeating. Tracking, where it is on, is armed in the handshake, on the same connection as the reads.
+ *
+ * Heartbeat: a PING every 750 ms, and the connection is lost when anything stays unanswered for 2 s, counted in looks of
+ * a timer and not on a clock: a process that was suspended, or a loop that was busy, has not looked, and blames nobody.
+ */
+
+import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
+import { Buffer } from "node:buffer";
+import { isIP } from "node:net";
+import type { RedisAddress } from "../config/settings.ts";
+import { type Key, keyFromBytes, keyToBytes } from "../protocol/key.ts";
+import type { KeyReply, Outage } from "../read_through/source.ts";
+import { HEARTBEAT_LOOK_MS, HEARTBEAT_PING_LOOKS, HEARTBEAT_SILENT_LOOKS } from "../limits.ts";
+
+/** What a connection is asked to be, and whom it tells. Durations are in milliseconds. */
+export interface RedisConnectionOptions {
+  /** RESP3 with CLIENT TRACKING, or RESP2 without. */
+  readonly tracked: boolean;
+  /** For all of it: TCP or TLS, handshake, and the PING that shows that Redis is ready to answer. */
+  readonly connectTimeoutMs: number;
+  /** Aborts an attempt, and ends the connection that came of it. */
+  readonly signal: AbortSignal;
+  /** Called for each invalidation, in the order of the wire: a key, or `null` for all. */
+  readonly onInvalidate: (key: Key | null) => void;
+}
+
+/** Thrown by {@linkcode RedisConnection.open} where no connection came about. */
+export class RedisUnavailable extends Error {
+  override readonly name = "RedisUnavailable";
+
+  constructor(message: string, readonly outage: Outage) {
+    super(message);
+  }
+}
+
+const AS_BYTES = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
+
+/** Stands for the reply of a command whose connection was lost. */
+const LOST = Symbol("lost");
+
+type Client = ReturnType<typeof newClient>;
+
+/** A connection that is ready, until it is lost. */
+export class RedisConnection {
+  readonly #client: Client;
+  /** Reads and PINGs without a reply, each with the number of looks that it has waited. */
+  readonly #unanswered = new Set<{ looks: number }>();
+  #heartbeat: ReturnType<typeof setInterval> | null = null;
+  #looks = 0;
+  #isLost = false;
+  #resolveLost!: (reason: Error) => void;
+
+  /** True when every key read here is invalidated when it changes. */
+  readonly tracked: boolean;
+
+  /** Fulfilled with the reason when the connection is lost or closed. */
+  readonly lost: Promise<Error>;
+
+  /** Called at once when the connection is lost, before any of its reads rejects. */
+  onLost: () => void = () => {};
+
+  private constructor(address: RedisAddress, options: RedisConnectionOptions) {
+    this.tracked = options.tracked;
+    this.lost = new Promise((resolve) => this.#resolveLost = resolve);
+    this.#client = newClient(address, options);
+    // A reply that cannot be parsed comes as an error too. The library would go on with the bytes after it; we do not.
+    this.#client.on("error", (error: Error) => this.lose(error));
+    this.#client.on("terminated", (error: Error) => this.lose(error));
+    this.#client.on("invalidate", (name: Buffer | null) => {
+      if (!this.#isLost) options.onInvalidate(name === null ? null : keyFromBytes(name));
+    });
+  }
+
+  /** Connects. Throws {@linkcode RedisUnavailable}, by the deadline at the latest; nothing is left open then. */
+  static async open(address: RedisAddress, options: RedisConnectionOptions): Promise<RedisConnection> {
+    const connection = new RedisConnection(address, options);
+    const timeout = setTimeout(
+      () => connection.lose(new Error(`no connection within ${options.connectTimeoutMs} ms`)),
+      options.connectTimeoutMs,
+    );
+    const abort = (): void => connection.lose(new Error("the proxy stops"));
+    options.signal.addEventListener("abort", abort, { once: true });
+    try {
+      const ready = connection.#client.connect().then(() => connection.#client.sendCommand(["PING"])).then(() => null);
+      ready.catch(() => {}); // It may lose the race.
+      const error = await Promise.race([ready.catch((error: Error) => error), connection.lost]);
+      if (error !== null) {
+        connection.lose(error);
+        throw new RedisUnavailable(wording(error), outageOf(error));
+      }
+    } finally {
+      clearTimeout(timeout);
+      options.signal.removeEventListener("abort", abort);
+    }
+    connection.#heartbeat = setInterval(() => connection.#look(), HEARTBEAT_LOOK_MS);
+    return connection;
+  }
+
+  /**
+   * Reads `keys` by a GET and a PTTL each, written together. Rejects when the connection is lost meanwhile.
+   *
+   * Waits for every PTTL, even where the value is absent: until the last reply an invalidation may belong to this trip.
+   */
+  async read(keys: readonly Key[]): Promise<KeyReply[]> {
+    const waited = { looks: 0 };
+    this.#unanswered.add(waited);
+    const sent = keys.map((key) => {
+      const name = keyToBytes(key);
+      return {
+        value: this.#client.sendCommand<Buffer | null>(["GET", name], AS_BYTES).catch(asReply),
+        ttl: this.#client.sendCommand<number>(["PTTL", name]).catch(asReply),
+      };
+    });
+    const replies: KeyReply[] = [];
+    for (const { value, ttl } of sent) replies.push(keyReply(await value, await ttl));
+    this.#unanswered.delete(waited);
+    return replies;
+  }
+
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
+  /** Gives the connection up; its reads reject. Does nothing the second time. */
+  lose(reason: Error): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    if (this.#heartbeat !== null) clearInterval(this.#heartbeat);
+    this.onLost();
+    this.#client.destroy();
+    this.#resolveLost(reason);
+  }
+
+  /** Closes the connection politely: replies under way arrive first, but nothing is waited for longer than `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    if (this.#isLost) return;
+    let timeout: ReturnType<typeof setTimeout> | undefined;
+    const grace = new Promise<void>((resolve) => timeout = setTimeout(resolve, graceMs));
+    await Promise.race([this.#client.close(), this.lost, grace]);
+    clearTimeout(timeout);
+    this.lose(new Error("the proxy stops"));
+  }
+
+  #look(): void {
+    for (const waited of this.#unanswered) {
+      if (++waited.looks > HEARTBEAT_SILENT_LOOKS) {
+        return this.lose(new Error(`no answer for ${HEARTBEAT_SILENT_LOOKS * HEARTBEAT_LOOK_MS} ms`));
+      }
+    }
+    if (++this.#looks % HEARTBEAT_PING_LOOKS !== 0) return;
+    const waited = { looks: 0 };
+    this.#unanswered.add(waited);
+    const answered = (): void => void this.#unanswered.delete(waited);
+    this.#client.sendCommand(["PING"]).then(answered, answered);
+  }
+}
+
+function newClient(address: RedisAddress, options: RedisConnectionOptions) {
+  const { host, port, tls } = address;
+  const socket = {
+    host,
+    port,
+    connectTimeout: options.connectTimeoutMs,
+    reconnectStrategy: false as const,
+    ...(tls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
+  };
+  const common = {
+    username: address.username ?? undefined,
+    password: address.password ?? undefined,
+    database: address.database,
+    socket,
+    disableOfflineQueue: true,
+    disableClientInfo: true,
+    maintNotifications: "disabled" as const,
+    // Its timer per command does not settle what was written; the waiters have deadlines, the connection a heartbeat.
+    commandOptions: { timeout: undefined },
+  };
+  return options.tracked
+    ? createClient({ ...common, RESP: 3, emitInvalidate: true, name: "redis-proxy" })
+    : createClient({ ...common, RESP: 2 }) as unknown as ReturnType<typeof createClient>;
+}
+
+/** Turns a rejection into a value: an error that Redis sent is a reply like any other. */
+function asReply(error: unknown): ErrorReply | typeof LOST {
+  return error instanceof ErrorReply ? error : LOST;
+}
+
+function keyReply(value: Buffer | null | ErrorReply | typeof LOST, ttl: number | ErrorReply | typeof LOST): KeyReply {
+  if (value === LOST || ttl === LOST) throw new Error("Cannot read: the connection to Redis was lost");
+  if (value instanceof ErrorReply) {
+    const code = errorCode(value);
+    return code === "WRONGTYPE" ? { kind: "wrong_type" } : { kind: "refused", code };
+  }
+  if (value === null) return { kind: "absent" };
+  if (ttl instanceof ErrorReply) return { kind: "refused", code: errorCode(ttl) };
+  // PTTL: -1 is 'for ever', -2 is 'gone since the GET'.
+  return { kind: "value", bytes: value, remainingMs: ttl === -1 ? null : Math.max(0, ttl) };
+}
+
+/** Returns the first word of an error that Redis sent: LOADING, NOAUTH, NOPERM, ERR … */
+function errorCode(error: Error): string {
+  return /^[A-Z]+/.exec(error.message)?.[0] ?? "ERR";
+}
+
+function outageOf(error: Error): Outage {
+  if (!(error instanceof ErrorReply)) return { kind: "unreachable", code: "UNREACHABLE" };
+  const code = errorCode(error);
+  // MASTERDOWN and BUSY pass by themselves, too, and mean as little about our right to read.
+  return { kind: ["LOADING", "MASTERDOWN", "BUSY"].includes(code) ? "loading" : "refused", code };
+}
+
+/** Says what went wrong where the runtime packs several tries (IPv4, IPv6) into an error without a message. */
+function wording(error: Error): string {
+  const tries = error instanceof AggregateError ? error.errors : [error];
+  return tries.map((one) => one instanceof Error ? one.message || one.name : String(one)).join("; ");
+}
