@@ -67,6 +67,7 @@ Deno.test("a client that says nothing, one that sends half a request and one in 
   link.stall();
   using inFlight = await RawConnection.connect(proxy.port);
   await inFlight.send("GET /get/k HTTP/1.1\r\nHost: x\r\n\r\n");
+  await eventually(async () => /redis_proxy_clients 1\n/.test(await (await proxy.get("/metrics")).text()));
   const { code, elapsedMs } = await proxy.stop();
   assert.equal(code, 0);
   assert.ok(elapsedMs < 10_000, `${elapsedMs} ms`);

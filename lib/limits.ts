@@ -43,8 +43,8 @@ export const NEGATIVE_BYTES_FRACTION = 1 / 16;
 /** Bytes charged to a remembered absence beside its key. */
 export const NEGATIVE_OVERHEAD_BYTES = 160;
 
-/** How often dead items are swept when nobody writes, in ms. */
-export const SWEEP_INTERVAL_MS = 1_000;
+/** How often dead items are swept when nobody writes, and limits are looked at, in ms. */
+export const HOUSEKEEPING_INTERVAL_MS = 1_000;
 
 /** Most dead items swept in one go: about a millisecond of work, ten thousand items a second at most when idle. */
 export const SWEEP_BUDGET = 10_000;
@@ -71,6 +71,17 @@ export const RECONNECT_PAUSE_MS_MIN = 25;
 
 /** Longest pause between two attempts, in ms: back within 2 s of Redis being back, one attempt included. */
 export const RECONNECT_PAUSE_MS_MAX = 500;
+
+/** How often the size of Redis's tracking table is looked up, in ms: one INFO and one CONFIG GET. */
+export const TRACKING_TABLE_LOOK_MS = 10_000;
+
+/** From this part of its limit on the size of the tracking table is worth a warning: at the limit keys go at random. */
+export const TRACKING_TABLE_WARN_FRACTION = 0.9;
+
+// The log
+
+/** How often, in ms, a limit that is reached again and again is logged. */
+export const LIMIT_LOG_INTERVAL_MS = 10_000;
 
 // Stopping
 

@@ -13,17 +13,19 @@ import { App } from "./http/app.ts";
 import { Bearer } from "./http/bearer.ts";
 import { HttpServer } from "./http/http_server.ts";
 import {
+  HOUSEKEEPING_INTERVAL_MS,
   ITEM_BYTES_FRACTION_MAX,
+  LIMIT_LOG_INTERVAL_MS,
   NEGATIVE_BYTES_FRACTION,
   NEGATIVE_ENTRIES_FRACTION,
   PARALLEL_PER_CORE_MAX,
   STOP_GRACE_MS,
   STOP_REDIS_MS,
   SWEEP_BUDGET,
-  SWEEP_INTERVAL_MS,
 } from "./limits.ts";
 import { processLogger as logger } from "./log.ts";
 import { newCounters } from "./metrics/counters.ts";
+import { LimitWatch } from "./metrics/limit_watch.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { Item } from "./read_through/item.ts";
 import { ReadThrough } from "./read_through/read_through.ts";
@@ -36,15 +38,18 @@ export class Proxy {
   readonly #server: HttpServer;
   readonly #source: RedisSource;
   readonly #readThrough: ReadThrough;
-  #sweeper: ReturnType<typeof setInterval> | undefined;
+  readonly #limitWatch: LimitWatch;
+  readonly #clock = new Clock();
+  #housekeeping: ReturnType<typeof setInterval> | undefined;
 
   /** Puts the parts together; nothing is opened before `start`. */
   constructor(settings: Settings, version: string) {
     this.#settings = settings;
     this.#version = version;
-    const clock = new Clock();
+    const clock = this.#clock;
     const nowMs = (): number => clock.nowMs;
     const counters = newCounters();
+    this.#limitWatch = new LimitWatch(counters, LIMIT_LOG_INTERVAL_MS);
     const admission = new Admission(settings.maxConnections);
 
     const remembersAbsence = settings.cacheNegativeTtlMs > 0;
@@ -82,6 +87,9 @@ export class Proxy {
         clients: admission.clients,
         redisUp: this.#readThrough.isUp,
         tracked: this.#readThrough.coherence === "tracking",
+        untrackedSeconds: this.#readThrough.untrackedMs / 1000,
+        trackingTableKeys: this.#source.trackingTable?.keys ?? 0,
+        trackingTableKeysMax: this.#source.trackingTable?.keysMax ?? 0,
       }),
     });
     this.#readThrough = new ReadThrough({
@@ -126,7 +134,10 @@ export class Proxy {
     });
     const address = this.#server.start();
     this.#source.start(this.#readThrough);
-    this.#sweeper = setInterval(() => this.#readThrough.sweep(SWEEP_BUDGET), SWEEP_INTERVAL_MS);
+    this.#housekeeping = setInterval(() => {
+      this.#readThrough.sweep(SWEEP_BUDGET);
+      this.#limitWatch.look(this.#clock.tick());
+    }, HOUSEKEEPING_INTERVAL_MS);
     logger.info("serving", { hostname: address.hostname, port: address.port });
   }
 
@@ -134,7 +145,7 @@ export class Proxy {
   async stop(): Promise<void> {
     logger.info("stopping");
     await this.#server.stop({ deadlineMs: STOP_GRACE_MS });
-    clearInterval(this.#sweeper);
+    clearInterval(this.#housekeeping);
     await this.#source.stop(STOP_REDIS_MS);
     this.#readThrough.close();
     logger.info("stopped");

@@ -207,7 +207,9 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
 
   function refuse(definition: SettingDefinition, received: string): void {
     problems.push(
-      `${definition.name} must be ${definition.must}: received ${definition.secret ? "a value not shown" : quote(received)}`,
+      `${definition.name} must be ${definition.must}: received ${
+        definition.secret ? "a value not shown" : quote(received)
+      }`,
     );
   }
 
@@ -279,7 +281,9 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
 
   const warnings = Object.keys(record)
     .filter((name) => OUR_PREFIX.test(name) && !KNOWN_NAMES.includes(name))
-    .map((name) => `${quote(name)} is not a setting of redis-proxy and is ignored: did you mean ${closest(name, KNOWN_NAMES)}?`);
+    .map((name) =>
+      `${quote(name)} is not a setting of redis-proxy and is ignored: did you mean ${closest(name, KNOWN_NAMES)}?`
+    );
 
   return problems.length === 0 ? { ok: true, settings, warnings } : { ok: false, problems, warnings };
 }
@@ -314,7 +318,9 @@ function quote(text: string): string {
 export function describeSettings(settings: Settings): Record<string, string | number | null> {
   const { redis } = settings;
   return {
-    redis: `${redis.tls ? "rediss" : "redis"}://${redis.host.includes(":") ? `[${redis.host}]` : redis.host}:${redis.port}/${redis.database}`,
+    redis: `${redis.tls ? "rediss" : "redis"}://${
+      redis.host.includes(":") ? `[${redis.host}]` : redis.host
+    }:${redis.port}/${redis.database}`,
     redisUser: redis.username,
     redisPassword: redis.password === null ? null : "***",
     redisTimeoutMs: settings.redisTimeoutMs,

@@ -89,6 +89,7 @@ export class App {
     }
     if (this.#admission.isFull) {
       this.#counters.http.overloaded++;
+      this.#counters.clientsTurnedAway++;
       return full();
     }
     const query = url.indexOf("?", start);
@@ -142,6 +143,8 @@ export class App {
   async #metrics(request: Request): Promise<Response> {
     const { bearer, metricsText } = this.#options;
     if (bearer !== null && !bearer.admits(request.headers.get("authorization"))) return unauthorized();
-    return new Response(await metricsText(), { headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" } });
+    return new Response(await metricsText(), {
+      headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
+    });
   }
 }

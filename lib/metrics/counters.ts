@@ -42,6 +42,8 @@ export const COUNTER_DEFINITIONS = {
   removedDeleted: "Items removed since they changed or went away at Redis",
   removedReplaced: "Items replaced by a newer reading",
   removedCleared: "Items removed all at once",
+  clientsTurnedAway: "Requests turned away since MAX_CONNECTIONS were in progress",
+  readsTurnedAway: "Reads turned away since too many waited for Redis already",
   connects: "Connections to Redis made",
   disconnects: "Connections to Redis lost",
   connectFailures: "Attempts to connect to Redis that failed",

@@ -18,6 +18,9 @@ export interface Gauges {
   readonly clients: number;
   readonly redisUp: boolean;
   readonly tracked: boolean;
+  readonly untrackedSeconds: number;
+  readonly trackingTableKeys: number;
+  readonly trackingTableKeysMax: number;
 }
 
 const PREFIX = "redis_proxy_";
@@ -32,6 +35,15 @@ const GAUGE_DEFINITIONS: Record<keyof Gauges, [name: string, help: string]> = {
   clients: ["clients", "Requests that wait for Redis"],
   redisUp: ["redis_up", "1 while there is a connection to Redis"],
   tracked: ["coherence_tracking", "1 while Redis invalidates what changed, 0 while items are kept by time alone"],
+  untrackedSeconds: ["untracked_seconds", "Seconds without tracking since the start"],
+  trackingTableKeys: [
+    "tracking_table_keys",
+    "Keys in Redis's tracking table, of all its clients, looked at now and then",
+  ],
+  trackingTableKeysMax: [
+    "tracking_table_keys_max",
+    "Most keys in that table; above it Redis invalidates at random; 0 = no limit",
+  ],
 };
 
 /** The metrics of one proxy. */

@@ -111,13 +111,20 @@ export class ReadThrough implements SourceListener {
   #coherent = true;
   /** When `#coherent` became false, in ms. */
   #incoherentSinceMs = 0;
+  /** When tracking was last absent from, in ms; `null` while it is there. */
+  #untrackedSinceMs: number | null;
+  #untrackedMs = 0;
 
   constructor(options: ReadThroughOptions) {
     this.#options = { batchKeysMax: BATCH_KEYS_MAX, queueFlightsMax: FILL_QUEUE_FLIGHTS_MAX, ...options };
     this.#clock = options.clock;
     this.#cache = options.cache;
     this.#counters = options.counters;
-    this.#line = new WaitingLine(options.clock, (waiter) => this.#settle(waiter, this.#fallback(waiter.key, TIMED_OUT)));
+    this.#untrackedSinceMs = options.clock.nowMs;
+    this.#line = new WaitingLine(
+      options.clock,
+      (waiter) => this.#settle(waiter, this.#fallback(waiter.key, TIMED_OUT)),
+    );
   }
 
   /** Flights under way: queued and sent. */
@@ -133,6 +140,11 @@ export class ReadThrough implements SourceListener {
   /** How the items held are kept true just now. */
   get coherence(): "tracking" | "ttl" {
     return this.isUp && this.#tracked ? "tracking" : "ttl";
+  }
+
+  /** For how long, in ms and all together, there was no tracking. */
+  get untrackedMs(): number {
+    return this.#untrackedMs + (this.#untrackedSinceMs === null ? 0 : this.#clock.tick() - this.#untrackedSinceMs);
   }
 
   /**
@@ -154,7 +166,10 @@ export class ReadThrough implements SourceListener {
     const joined = this.#flights.get(key);
     if (joined !== undefined) return this.#wait(joined, true);
     if (this.#link.kind === "down") return this.#fallback(key, outageAnswer(this.#link.outage));
-    if (this.#waitingFlights >= this.#options.queueFlightsMax) return OVERLOADED;
+    if (this.#waitingFlights >= this.#options.queueFlightsMax) {
+      this.#counters.readsTurnedAway++;
+      return OVERLOADED;
+    }
     const flight = new Flight(detachedKey(key));
     this.#flights.set(flight.key, flight);
     this.#queue.push(flight);
@@ -183,6 +198,10 @@ export class ReadThrough implements SourceListener {
     if (link.tracked || this.#tracked) this.#dropAll();
     this.#tracked = link.tracked;
     this.#coherent = true;
+    if (link.tracked) {
+      this.#untrackedMs = this.untrackedMs;
+      this.#untrackedSinceMs = null;
+    }
     this.#link = UP;
     this.#scheduleDispatch();
   }
@@ -193,7 +212,7 @@ export class ReadThrough implements SourceListener {
     for (const flight of this.#sent) this.#overtake(flight);
     if (!this.#tracked) return;
     this.#coherent = false;
-    this.#incoherentSinceMs = this.#clock.tick();
+    this.#incoherentSinceMs = this.#untrackedSinceMs = this.#clock.tick();
     this.#options.absent?.clear();
     if (this.#options.staleTtlMs === 0) this.#cache.clear();
   }

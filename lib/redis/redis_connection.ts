@@ -28,6 +28,12 @@ export interface RedisConnectionOptions {
   readonly onInvalidate: (key: Key | null) => void;
 }
 
+/** Keys that Redis remembers for all its tracking clients, and how many it will; 0 is no limit. */
+export interface TrackingTable {
+  readonly keys: number;
+  readonly keysMax: number;
+}
+
 /** Thrown by {@linkcode RedisConnection.open} where no connection came about. */
 export class RedisUnavailable extends Error {
   override readonly name = "RedisUnavailable";
@@ -121,6 +127,22 @@ export class RedisConnection {
     return replies;
   }
 
+  /** Returns how full Redis's tracking table is, `null` where Redis does not tell. Rejects when the connection is lost. */
+  async trackingTable(): Promise<TrackingTable | null> {
+    const waited = { looks: 0 };
+    this.#unanswered.add(waited);
+    const info = this.#client.sendCommand<string>(["INFO", "stats"]).catch(asReply);
+    const config = this.#client.sendCommand<unknown>(["CONFIG", "GET", "tracking-table-max-keys"]).catch(asReply);
+    const [stats, limit] = [await info, await config];
+    if (stats === LOST || limit === LOST) throw new Error("Cannot look: the connection to Redis was lost");
+    this.#unanswered.delete(waited);
+    const keys = /^tracking_total_keys:(\d+)/m.exec(String(stats))?.[1];
+    if (keys === undefined || limit instanceof ErrorReply) return null;
+    // A map in RESP3, which the library makes an object.
+    return { keys: Number(keys), keysMax: Number((limit as Record<string, string>)["tracking-table-max-keys"] ?? 0) };
+  }
+
+  /** True once the connection is given up. */
   get isLost(): boolean {
     return this.#isLost;
   }

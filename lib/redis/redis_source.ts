@@ -11,8 +11,14 @@ import { getLogger } from "@logtape/logtape";
 import type { Coherence, RedisAddress } from "../config/settings.ts";
 import type { Key } from "../protocol/key.ts";
 import type { KeyReply, Source, SourceListener } from "../read_through/source.ts";
-import { CONNECT_TIMEOUT_MS_MIN, RECONNECT_PAUSE_MS_MAX, RECONNECT_PAUSE_MS_MIN } from "../limits.ts";
-import { RedisConnection, RedisUnavailable } from "./redis_connection.ts";
+import {
+  CONNECT_TIMEOUT_MS_MIN,
+  RECONNECT_PAUSE_MS_MAX,
+  RECONNECT_PAUSE_MS_MIN,
+  TRACKING_TABLE_LOOK_MS,
+  TRACKING_TABLE_WARN_FRACTION,
+} from "../limits.ts";
+import { RedisConnection, RedisUnavailable, type TrackingTable } from "./redis_connection.ts";
 
 const logger = getLogger(["redis-proxy", "redis"]);
 
@@ -35,6 +41,10 @@ export class RedisSource implements Source {
   #connection: RedisConnection | null = null;
   #loop: Promise<void> = Promise.resolve();
   #fallbackWarned = false;
+  #tableWarned = false;
+
+  /** Redis's tracking table as last looked at; `null` while it is not known. */
+  trackingTable: TrackingTable | null = null;
 
   /** Makes a source. Nothing is connected before `start`. */
   constructor(options: RedisSourceOptions) {
@@ -122,8 +132,29 @@ export class RedisSource implements Source {
     };
     logger.info("Redis connected", { coherence: connection.tracked ? "tracking" : "ttl" });
     listener.connected({ tracked: connection.tracked });
+    const looking = connection.tracked ? setInterval(() => this.#lookAtTable(connection), TRACKING_TABLE_LOOK_MS) : 0;
+    if (connection.tracked) this.#lookAtTable(connection);
     const reason = await connection.lost;
+    clearInterval(looking);
+    this.trackingTable = null;
     if (!this.#stopping.signal.aborted) logger.warn("Redis connection lost", { reason: reason.message });
+  }
+
+  async #lookAtTable(connection: RedisConnection): Promise<void> {
+    try {
+      const table = await connection.trackingTable();
+      this.trackingTable = table;
+      const isFull = table !== null && table.keysMax > 0 && table.keys >= table.keysMax * TRACKING_TABLE_WARN_FRACTION;
+      if (isFull && !this.#tableWarned) {
+        logger.warn(
+          "Redis's tracking table is nearly full: raise tracking-table-max-keys or lower CACHE_MAXSIZE",
+          { ...table },
+        );
+      }
+      this.#tableWarned = isFull;
+    } catch {
+      // The connection was lost; that is said elsewhere.
+    }
   }
 }
 
