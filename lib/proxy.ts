@@ -11,7 +11,7 @@ import { Clock } from "./clock.ts";
 import { describeSettings, type Settings } from "./config/settings.ts";
 import { App } from "./http/app.ts";
 import { Bearer } from "./http/bearer.ts";
-import { HttpServer } from "./http/http_server.ts";
+import { HttpServer, type HttpServerEvent } from "./http/http_server.ts";
 import {
   HOUSEKEEPING_INTERVAL_MS,
   ITEM_BYTES_FRACTION_MAX,
@@ -85,6 +85,8 @@ export class Proxy {
         absencesHeld: absent?.size ?? 0,
         flights: this.#readThrough.flights,
         clients: admission.clients,
+        connections: this.#server.connections,
+        connectionsEnded: this.#server.endedCount,
         redisUp: this.#readThrough.isUp,
         tracked: this.#readThrough.coherence === "tracking",
         untrackedSeconds: this.#readThrough.untrackedMs / 1000,
@@ -119,10 +121,16 @@ export class Proxy {
       port: settings.proxyPort,
       handler: app.handle,
       onError: app.onError,
-      onEvent: (event) => {
-        if (event.kind === "replaced") counters.serverReplacements++;
-      },
+      onEvent: (event) => this.#hear(event),
     });
+  }
+
+  #hear(event: HttpServerEvent): void {
+    const { kind, ...details } = event;
+    if (kind === "listening") logger.info("serving", details);
+    else if (kind === "crowded") logger.warn("connections are ended to make room", details);
+    else if (kind === "recovered") logger.info("there is room for connections again", details);
+    else logger.warn("a connection could not be accepted", details);
   }
 
   /** Begins to connect to Redis and to serve. Throws when the port cannot be bound. */
@@ -132,13 +140,12 @@ export class Proxy {
       deno: Deno.version.deno,
       settings: describeSettings(this.#settings),
     });
-    const address = this.#server.start();
+    this.#server.start();
     this.#source.start(this.#readThrough);
     this.#housekeeping = setInterval(() => {
       this.#readThrough.sweep(SWEEP_BUDGET);
       this.#limitWatch.look(this.#clock.tick());
     }, HOUSEKEEPING_INTERVAL_MS);
-    logger.info("serving", { hostname: address.hostname, port: address.port });
   }
 
   /** Serves nobody new, lets requests in flight finish, and closes everything; bounded by `STOP_MS_MAX`. */

@@ -47,7 +47,6 @@ export const COUNTER_DEFINITIONS = {
   connects: "Connections to Redis made",
   disconnects: "Connections to Redis lost",
   connectFailures: "Attempts to connect to Redis that failed",
-  serverReplacements: "Times the HTTP listener was replaced under pressure of connections",
 } as const;
 
 /** The name of a counter. */

@@ -13,7 +13,6 @@ const logger = getLogger(["redis-proxy", "limits"]);
 const ADVICE = {
   clientsTurnedAway: "requests were turned away: MAX_CONNECTIONS are in progress",
   readsTurnedAway: "reads were turned away: too many wait for Redis",
-  serverReplacements: "the HTTP listener was replaced: connections used up the file descriptors",
   fillsTooLarge: "values were served and not kept: larger than 1/8 of CACHE_MAXBYTES",
 } satisfies Partial<Record<CounterName, string>>;
 

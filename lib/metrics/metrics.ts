@@ -16,6 +16,8 @@ export interface Gauges {
   readonly absencesHeld: number;
   readonly flights: number;
   readonly clients: number;
+  readonly connections: number;
+  readonly connectionsEnded: number;
   readonly redisUp: boolean;
   readonly tracked: boolean;
   readonly untrackedSeconds: number;
@@ -33,6 +35,11 @@ const GAUGE_DEFINITIONS: Record<keyof Gauges, [name: string, help: string]> = {
   absencesHeld: ["absences", "Absent keys remembered"],
   flights: ["flights", "Reads of Redis under way, waiting for a turn included"],
   clients: ["clients", "Requests that wait for Redis"],
+  connections: ["http_connections", "HTTP connections open, at rest or not"],
+  connectionsEnded: [
+    "http_connections_ended",
+    "HTTP connections ended to make room, or since they said nothing for too long",
+  ],
   redisUp: ["redis_up", "1 while there is a connection to Redis"],
   tracked: ["coherence_tracking", "1 while Redis invalidates what changed, 0 while items are kept by time alone"],
   untrackedSeconds: ["untracked_seconds", "Seconds without tracking since the start"],
