@@ -77,6 +77,13 @@ Deno.test("the environment wins over .env, .env wins over the default", async ()
   assert.deepEqual([cacheTtlMs, cacheEntriesMax, maxConnections], [5_000, 11, 2048]);
 });
 
+Deno.test("MAX_PARALLEL is capped at 2 x cores, and the log says so", async () => {
+  await using redis = await RedisServer.start();
+  await using proxy = await ProxyProcess.start({ redisPort: redis.port, env: { MAX_PARALLEL: "1024" } });
+  const capped = await proxy.waitForLog((record) => record.message === "MAX_PARALLEL is capped");
+  assert.deepEqual([capped.wanted, capped.cap], [1024, 2 * navigator.hardwareConcurrency]);
+});
+
 Deno.test("an unknown variable that looks like ours is a warning with the nearest name", async () => {
   await using redis = await RedisServer.start();
   await using proxy = await ProxyProcess.start({ redisPort: redis.port, env: { CACHE_TLL: "5" } });
