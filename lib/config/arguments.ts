@@ -7,18 +7,18 @@ import { SETTING_DEFINITIONS } from "./settings.ts";
 /** What the command line asks for. */
 export type Command = "serve" | "help" | "version" | "healthcheck";
 
-const COMMANDS: Readonly<Record<string, Command>> = {
-  "--help": "help",
-  "-h": "help",
-  "--version": "version",
-  "-V": "version",
-  "--healthcheck": "healthcheck",
-};
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ["--help", "help"],
+  ["-h", "help"],
+  ["--version", "version"],
+  ["-V", "version"],
+  ["--healthcheck", "healthcheck"],
+]);
 
 /** Returns what `args` asks for; `null` where it is not understood. */
 export function parseArguments(args: readonly string[]): Command | null {
   if (args.length === 0) return "serve";
-  return args.length === 1 ? COMMANDS[args[0]] ?? null : null;
+  return args.length === 1 ? COMMANDS.get(args[0]) ?? null : null;
 }
 
 /** Returns the text of `--help`: usage, and every setting with its default. */

@@ -4,6 +4,7 @@
  * Pure: a record in, settings or all problems out. Reading the environment and the `.env` file is `environment.ts`.
  */
 
+import { isIPv6 } from "node:net";
 import { closest } from "fastest-levenshtein";
 
 /** Least important severity that is logged. */
@@ -183,7 +184,7 @@ export const SETTING_DEFINITIONS: readonly SettingDefinition[] = [
 
 const KNOWN_NAMES = SETTING_DEFINITIONS.map((definition) => definition.name);
 const OUR_PREFIX = /^(?:CACHE|PROXY|REDIS|RESP|MAX)_/;
-const HOST = /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)$/;
+const HOST_NAME = /^[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9_.])?$/;
 const RECEIVED_CHARACTERS_MAX = 80;
 
 /**
@@ -231,7 +232,7 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
 
   function readHost(definition: SettingDefinition): string {
     const text = record[definition.name] ?? definition.default ?? "";
-    if (!HOST.test(text)) refuse(definition, text);
+    if (!isHost(text)) refuse(definition, text);
     return text;
   }
 
@@ -288,13 +289,18 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
   return problems.length === 0 ? { ok: true, settings, warnings } : { ok: false, problems, warnings };
 }
 
+/** True for a host name, an IPv4 address, and an IPv6 address without brackets. */
+function isHost(text: string): boolean {
+  return HOST_NAME.test(text) || isIPv6(text);
+}
+
 /** Reads `redis[s]://[user:password@]host[:port][/database]`; `null` where it is anything else. */
 function parseRedisUrl(text: string): RedisAddress | null {
   const url = URL.parse(text);
   if (url === null || (url.protocol !== "redis:" && url.protocol !== "rediss:")) return null;
   if (url.search !== "" || url.hash !== "" || !/^(?:\/[0-9]{0,9})?$/.test(url.pathname)) return null;
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  if (!HOST.test(host) || url.port === "0") return null;
+  if (!isHost(host) || url.port === "0") return null;
   try {
     return {
       host,

@@ -42,13 +42,22 @@ const full = problem(503, "too many requests are in progress", { "retry-after": 
 /**
  * What a Host header may hold: the characters of a URI's authority without user information (RFC 3986, 3.2).
  *
- * The runtime builds `request.url` as "http://" + Host + target, unchecked. A host with a slash or a question mark in it
- * would decide where the target begins; a target's own bytes cannot, as the authority ends at the first slash.
+ * The runtime builds `request.url` as "http://" + Host + target, unchecked: a host with a slash or a question mark in it
+ * would decide where the target begins.
  */
 const HOST = /^[A-Za-z0-9.:_~!$&'()*+,;=%[\]-]*$/;
 
 /** Index of the first character of the authority in `request.url`. */
 const AUTHORITY_START = "http://".length;
+
+const SLASH = 0x2f;
+
+/** Returns the index of the path in `url`; its length where there is none ("http://host?query" is legal, too). */
+function pathStart(url: string): number {
+  const index = url.slice(AUTHORITY_START).search(/[/?#]/);
+  const start = AUTHORITY_START + index;
+  return index >= 0 && url.charCodeAt(start) === SLASH ? start : url.length;
+}
 
 /** Answers HTTP requests. */
 export class App {
@@ -69,11 +78,13 @@ export class App {
   /** Answers `request`. Never throws; the promise is always fulfilled. */
   readonly handle = (request: Request): Response | Promise<Response> => {
     const { url, headers } = request;
-    const host = headers.get("host");
-    if (host !== null && !HOST.test(host)) return badHost();
-    const start = url.indexOf("/", AUTHORITY_START);
+    const host = headers.get("host") ?? "";
+    if (!HOST.test(host)) return badHost();
+    // Nearly always the path follows the Host; where it does not, the target named a host of its own (RFC 9112, 3.2.2).
+    const end = AUTHORITY_START + host.length;
+    const start = url.charCodeAt(end) === SLASH && url.startsWith(host, AUTHORITY_START) ? end : pathStart(url);
     if (url.startsWith("/get/", start)) return this.#get(request, start);
-    return this.#other(request, start < 0 ? "/" : url.slice(start));
+    return this.#other(request, url.slice(start));
   };
 
   /** Answers what went wrong in `handle` itself; for the server's last resort. */

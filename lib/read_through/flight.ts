@@ -30,8 +30,11 @@ export class Flight {
   /** True from the moment when the read is handed to the source. */
   sent = false;
 
-  /** True when the key changed, or may have, while the read was under way. */
-  overtaken = false;
+  /**
+   * What happened while the read was under way, if anything: the key changed, or may have, and what was held of it is
+   * dropped already; or the connection was lost, and what is held may be older than the reply that came just before.
+   */
+  overtaken: "changed" | "lost" | null = null;
 
   constructor(key: Key) {
     this.key = key;

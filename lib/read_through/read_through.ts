@@ -24,8 +24,9 @@
  *     left the table of flights, so the request begins a flight of its own, which is read after W.
  *  6. I while F is queued and not sent: F will be read after W. It goes on, and may be joined.
  *  7. FLUSHALL, FLUSHDB, a full tracking table: as I, for every key and every flight that was sent.
- *  8. The connection is lost after F was read: whatever was settled before lands as overtaken; what rejects is queued
- *     again. Nothing is fresh until a connection is ready again, and what was held before it is dropped then.
+ *  8. The connection is lost after F was read: a reply that came just before lands as overtaken, and what was held of
+ *     its key goes too, as it may be older; what rejects is queued again. Nothing is fresh until a connection is ready
+ *     again, and what was held before it is dropped then.
  *  9. Two connections: there is only one. Fills and invalidations cannot be lost apart from each other.
  *
  * Time: an item's end counts from when its read was sent, so the way back never makes it live longer.
@@ -82,6 +83,7 @@ type Link = { readonly kind: "waiting" | "up" } | { readonly kind: "down"; reado
 
 const WAITING: Link = { kind: "waiting" };
 const UP: Link = { kind: "up" };
+const UNREACHABLE: Outage = { kind: "unreachable", code: "UNREACHABLE" };
 const OVERLOADED: Failed = { kind: "failed", failure: "overloaded", code: "OVERLOADED" };
 const TIMED_OUT: Failed = { kind: "failed", failure: "timeout", code: "TIMEOUT" };
 const REMEMBERED: Answer = { kind: "absent", remembered: true, stored: false, collapsed: false };
@@ -180,10 +182,9 @@ export class ReadThrough implements SourceListener {
   /** Drops what is held of `key`, as if Redis had invalidated it. */
   invalidated(key: Key): void {
     this.#counters.invalidatedKeys++;
-    this.#cache.delete(key);
-    this.#options.absent?.delete(key);
+    this.#forget(key);
     const flight = this.#flights.get(key);
-    if (flight?.sent) this.#overtake(flight);
+    if (flight?.sent) this.#overtake(flight, "changed");
   }
 
   /** Drops everything held, as if Redis had invalidated it. */
@@ -209,7 +210,7 @@ export class ReadThrough implements SourceListener {
   disconnected(): void {
     this.#counters.disconnects++;
     this.#link = WAITING;
-    for (const flight of this.#sent) this.#overtake(flight);
+    for (const flight of this.#sent) this.#overtake(flight, "lost");
     if (!this.#tracked) return;
     this.#coherent = false;
     this.#incoherentSinceMs = this.#untrackedSinceMs = this.#clock.tick();
@@ -290,15 +291,20 @@ export class ReadThrough implements SourceListener {
     return taken;
   }
 
-  #overtake(flight: Flight): void {
-    flight.overtaken = true;
+  #forget(key: Key): void {
+    this.#cache.delete(key);
+    this.#options.absent?.delete(key);
+  }
+
+  #overtake(flight: Flight, by: "changed" | "lost"): void {
+    if (flight.overtaken !== "lost") flight.overtaken = by;
     if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
   }
 
   #dropAll(): void {
     this.#cache.clear();
     this.#options.absent?.clear();
-    for (const flight of this.#sent) this.#overtake(flight);
+    for (const flight of this.#sent) this.#overtake(flight, "changed");
   }
 
   /** Sends at the end of this turn, so that what is asked for in one turn (an MGET, a pipeline) travels together. */
@@ -352,8 +358,10 @@ export class ReadThrough implements SourceListener {
 
   /** Queues a flight again whose connection was lost, or fails it where Redis is known to be away by now. */
   #repeat(flight: Flight): void {
-    if (this.#link.kind === "down") {
-      const answer = outageAnswer(this.#link.outage);
+    // A source that fails while its connection is there would fail again; that is not asked for in a loop.
+    if (this.#link.kind === "down" || flight.overtaken !== "lost") {
+      const answer = outageAnswer(this.#link.kind === "down" ? this.#link.outage : UNREACHABLE);
+      if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
       this.#answer(flight, (waiter) => this.#fallback(waiter.key, answer));
       return;
     }
@@ -366,15 +374,17 @@ export class ReadThrough implements SourceListener {
       return;
     }
     flight.sent = false;
-    flight.overtaken = false;
+    flight.overtaken = null;
     this.#flights.set(flight.key, flight);
     this.#queue.push(flight);
   }
 
   /** Ends a flight with Redis's reply: keeps what may be kept, and answers all who wait. */
   #land(flight: Flight, reply: KeyReply, sentAtMs: number): void {
-    if (!flight.overtaken) this.#flights.delete(flight.key);
-    const mayStore = !flight.overtaken;
+    if (flight.overtaken === null) this.#flights.delete(flight.key);
+    // Redis has spoken: what is held from before, and might be served stale, is no longer the last word.
+    if (flight.overtaken === "lost" && reply.kind !== "refused") this.#forget(flight.key);
+    const mayStore = flight.overtaken === null;
     switch (reply.kind) {
       case "value": {
         const item = new Item(reply.bytes, sentAtMs + Math.min(this.#options.ttlMs, reply.remainingMs ?? Infinity));
@@ -399,7 +409,7 @@ export class ReadThrough implements SourceListener {
 
   #store(flight: Flight, item: Item): boolean {
     const { key } = flight;
-    if (flight.overtaken) {
+    if (flight.overtaken !== null) {
       this.#counters.fillsOvertaken++;
       return false;
     }

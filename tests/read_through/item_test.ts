@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import fc from "fast-check";
+import { Item } from "../../lib/read_through/item.ts";
+import { SEED } from "../support/seed.ts";
+
+Deno.test("an item keeps the bytes, in a buffer of its own", () => {
+  const chunk = new Uint8Array([9, 1, 2, 3, 9]);
+  const item = new Item(chunk.subarray(1, 4), 5);
+  chunk.fill(0);
+  assert.deepEqual([...item.bytes], [1, 2, 3]);
+  assert.equal(item.bytes.buffer.byteLength, 3, "the rest of the chunk is not kept alive");
+  assert.equal(item.freshUntilMs, 5);
+});
+
+Deno.test("an empty value is text, with a tag", () => {
+  const item = new Item(new Uint8Array(0), 5);
+  assert.equal(item.bytes.length, 0);
+  assert.equal(item.isText, true);
+  assert.match(item.etag, /^"[^"]+"$/);
+});
+
+Deno.test("valid UTF-8 is text, anything else is not", () => {
+  const text = ["a", "\u00e9", "\u{1f600}", "\u0000", "\n", "\uffff"];
+  for (const one of text) assert.equal(new Item(Buffer.from(one), 0).isText, true, one);
+  const binary = [[0xff], [0xc3], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xf4, 0x90, 0x80, 0x80], [0x61, 0x80], [
+    0x89,
+    0x50,
+  ]];
+  for (const bytes of binary) assert.equal(new Item(Uint8Array.from(bytes), 0).isText, false, String(bytes));
+});
+
+Deno.test("the tag is strong, fit for a header, and equal exactly when the bytes are", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 64 }), fc.uint8Array({ maxLength: 64 }), (a, b) => {
+      const [first, second] = [new Item(a, 1), new Item(b, 2)];
+      assert.match(first.etag, /^"[\x21\x23-\x7e]{22}"$/);
+      assert.equal(new Item(Uint8Array.from(a), 3).etag, first.etag);
+      assert.equal(first.etag === second.etag, Buffer.from(a).equals(Buffer.from(b)));
+    }),
+    { seed: SEED },
+  );
+});
+
+Deno.test("the tag is the same in every process: the beginning of the bytes' SHA-256", () => {
+  assert.equal(new Item(Buffer.from("hello"), 0).etag, '"LPJNul-wow4m6Dsqxbninh"');
+});
