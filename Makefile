@@ -9,10 +9,11 @@ DENO_VERSION := 2.9.6
 DENO_VERSION_MIN := 2.9.0
 DENO_LOCAL := $(CURDIR)/.tools/node_modules/deno/deno
 
-# The deno on PATH when it is recent enough, else our own.
+# The deno on PATH when it is recent enough and has what lib/http/http_connection.ts needs of it, else our own.
 DENO := $(shell \
 	found=$$(command -v deno) && version=$$("$$found" --version 2>/dev/null | sed -n 's/^deno \([0-9.]*\).*/\1/p') && \
 	[ "$$(printf '%s\n' "$(DENO_VERSION_MIN)" "$$version" | sort -V | head -1)" = "$(DENO_VERSION_MIN)" ] && \
+	"$$found" eval 'Deno.exit(Deno[Deno.internal]?.serveHttpOnConnection ? 0 : 1)' >/dev/null 2>&1 && \
 	echo "$$found" || echo "$(DENO_LOCAL)")
 export PATH := $(dir $(DENO)):$(PATH)
 export DENO_NO_UPDATE_CHECK := 1

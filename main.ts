@@ -34,11 +34,6 @@ async function serve(): Promise<void> {
   const settings = readSettings();
   await configureLog(settings.logLevel);
   const proxy = new Proxy(settings, config.version);
-  try {
-    proxy.start();
-  } catch (error) {
-    quit(EXIT_FAILED, (error as Error).message);
-  }
   let isStopping = false;
   const stop = (): void => {
     if (isStopping) quit(EXIT_FAILED, "stopped at once by a second signal");
@@ -47,6 +42,12 @@ async function serve(): Promise<void> {
   };
   Deno.addSignalListener("SIGTERM", stop);
   Deno.addSignalListener("SIGINT", stop);
+  // After the listeners: the runtime sets up its signals at the first one, and dies if no descriptor is free then.
+  try {
+    proxy.start();
+  } catch (error) {
+    quit(EXIT_FAILED, (error as Error).message);
+  }
 }
 
 switch (parseArguments(Deno.args)) {

@@ -78,6 +78,57 @@ export const TRACKING_TABLE_LOOK_MS = 10_000;
 /** From this part of its limit on the size of the tracking table is worth a warning: at the limit keys go at random. */
 export const TRACKING_TABLE_WARN_FRACTION = 0.9;
 
+// HTTP connections
+
+/** Most connections held. One at rest costs 13 KiB and one with the longest half head 90 KiB, as measured. */
+export const HTTP_CONNECTIONS_MAX = 16_384;
+
+/** Connections that may wait in the kernel to be accepted; Linux's own bound by default. When full, clients retry after 1 s. */
+export const HTTP_BACKLOG_MAX = 4_096;
+
+/** Descriptors kept free for the rest of the process, such as a reconnect to Redis. */
+export const DESCRIPTORS_RESERVED = 8;
+
+/** Time between two looks at timeouts and descriptors, in ms. A look costs 0.13 ms for the probe and a pass over the known. */
+export const HTTP_LOOK_MS = 250;
+
+/** A connection may take this long to send its first head, in ms; far above what a bad mobile network needs. */
+export const HTTP_SILENT_MS_MAX = 30_000;
+
+/** A connection may stay this long at rest between requests, in ms: more than the 60 s of usual load balancers. */
+export const HTTP_REST_MS_MAX = 90_000;
+
+/**
+ * Under pressure a newcomer has this many rounds to send its head: about 12 ms, and what bounds the rate of a
+ * reconnecting flood. Counted in rounds of the event loop rather than ms, because a server that was busy for 50 ms has
+ * not yet read what its newcomers sent.
+ */
+export const HTTP_SILENT_ROUNDS_MIN = 4;
+
+/** Under pressure, connections that have sent a request are left in peace while the silent are more than this of the cap. */
+export const HTTP_SILENT_FRACTION = 1 / 8;
+
+/** Under pressure an answer has this long to be read by its client, in ms. */
+export const HTTP_ANSWER_MS_MIN = 5_000;
+
+/** At the cap this part of it is ended at a time, so that room is made for several newcomers in one turn. */
+export const HTTP_ROOM_FRACTION = 1 / 16;
+
+/** The part of the cap that may be leaving; beyond it connections are cut, as those that do not read never leave. */
+export const HTTP_LEAVING_FRACTION_MAX = 1 / 4;
+
+/** The cap grows back by this many connections a tick while the reserve is there: less than the reserve, so it lasts. */
+export const HTTP_CAP_GROWTH = 4;
+
+/** Pause before the next look for room, in ms: about the time in which ended connections free their descriptors. */
+export const HTTP_ROOM_PAUSE_MS = 2;
+
+/** Most known connections looked at to find one at rest; the next search goes on where this one ended. */
+export const HTTP_SECOND_CHANCES_MAX = 256;
+
+/** Pressure is over when no room had to be made for this long, in ms. */
+export const HTTP_RECOVERED_MS = 2_000;
+
 // The log
 
 /** How often, in ms, a limit that is reached again and again is logged. */

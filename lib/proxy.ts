@@ -14,6 +14,7 @@ import { Bearer } from "./http/bearer.ts";
 import { HttpServer, type HttpServerEvent } from "./http/http_server.ts";
 import {
   HOUSEKEEPING_INTERVAL_MS,
+  HTTP_CONNECTIONS_MAX,
   ITEM_BYTES_FRACTION_MAX,
   LIMIT_LOG_INTERVAL_MS,
   NEGATIVE_BYTES_FRACTION,
@@ -121,6 +122,8 @@ export class Proxy {
       port: settings.proxyPort,
       handler: app.handle,
       onError: app.onError,
+      // A client is a request in progress; its connection rests most of the time. Both bounds are the user's.
+      connectionsMax: Math.max(settings.maxConnections, HTTP_CONNECTIONS_MAX),
       onEvent: (event) => this.#hear(event),
     });
   }

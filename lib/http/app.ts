@@ -47,15 +47,16 @@ const full = problem(503, "too many requests are in progress", { "retry-after": 
  */
 const HOST = /^[A-Za-z0-9.:_~!$&'()*+,;=%[\]-]*$/;
 
-/** Index of the first character of the authority in `request.url`. */
+/** Index of the first character of the authority in a `request.url` that was built by the runtime. */
 const AUTHORITY_START = "http://".length;
 
 const SLASH = 0x2f;
 
-/** Returns the index of the path in `url`; its length where there is none ("http://host?query" is legal, too). */
+/** Returns the index of the path in `url`, of any scheme; its length where there is none, as in "http://host?query". */
 function pathStart(url: string): number {
-  const index = url.slice(AUTHORITY_START).search(/[/?#]/);
-  const start = AUTHORITY_START + index;
+  const authority = url.indexOf("://") + "://".length;
+  const index = url.slice(authority).search(/[/?#]/);
+  const start = authority + index;
   return index >= 0 && url.charCodeAt(start) === SLASH ? start : url.length;
 }
 
@@ -82,7 +83,8 @@ export class App {
     if (!HOST.test(host)) return badHost();
     // Nearly always the path follows the Host; where it does not, the target named a host of its own (RFC 9112, 3.2.2).
     const end = AUTHORITY_START + host.length;
-    const start = url.charCodeAt(end) === SLASH && url.startsWith(host, AUTHORITY_START) ? end : pathStart(url);
+    const isUsual = host !== "" && url.charCodeAt(end) === SLASH && url.startsWith(host, AUTHORITY_START);
+    const start = isUsual ? end : pathStart(url);
     if (url.startsWith("/get/", start)) return this.#get(request, start);
     return this.#other(request, url.slice(start));
   };

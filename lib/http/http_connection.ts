@@ -45,8 +45,8 @@ function ignore(): void {}
 export interface HttpConnectionOptions {
   readonly handler: HttpHandler;
   readonly onError: (error: unknown) => Response | Promise<Response>;
-  /** When it was accepted, on the server's clock. */
-  readonly acceptedAtMs: number;
+  /** The server's round in which it was accepted. */
+  readonly acceptedRound: number;
   /** Returns the server's coarse clock: a field's worth of cost, as it is read for every request. */
   readonly tick: () => number;
   /** Called once, when the first whole head has come. */
@@ -59,10 +59,10 @@ export interface HttpConnectionOptions {
 
 /** Serves one connection. A request costs a few stores; only an answer that is a promise costs one more promise. */
 export class HttpConnection {
-  /** When it was accepted, on the server's clock. */
-  readonly acceptedAtMs: number;
+  /** The server's round in which it was accepted. */
+  readonly acceptedRound: number;
 
-  /** The server's tick when a request last came or was last answered by the handler. */
+  /** The server's tick when it was accepted, when a request last came or was last answered by the handler. */
   activeTick: number;
 
   /** Whether a request came since somebody last reset this. */
@@ -85,7 +85,7 @@ export class HttpConnection {
   /** Begins to serve `socket`, and owns it from here on. */
   constructor(socket: Deno.TcpConn, options: HttpConnectionOptions) {
     this.#options = options;
-    this.acceptedAtMs = options.acceptedAtMs;
+    this.acceptedRound = options.acceptedRound;
     this.activeTick = options.tick();
     // An AbortController would do, but what its listener throws is uncaught and ends the process; see `cut`.
     const signal: CutSignal = { addEventListener: (_, listener) => this.#cut = listener };

@@ -23,60 +23,36 @@
  * - accept fails with EMFILE: the newcomer stays in the kernel's queue (the descriptor is taken before the queue is
  *   touched), so nobody is lost; others are ended, and accept is tried again.
  * - a flood that reconnects at once: newcomers are accepted only as fast as the silent turn old enough to be ended, so
- *   each of them, friend or foe, has `SILENT_MS_MIN` to send a head, and the queue moves on.
+ *   each of them, friend or foe, has `HTTP_SILENT_ROUNDS_MIN` to send a head, and the queue moves on.
  * - a request arrives on a connection at rest that is being ended: the client sees the close without an answer, as with
  *   any server that closes idle connections (RFC 9112, 9.5), and may send it again.
- * - the answer was given but is still being written when the connection is chosen: for `ANSWER_MS_MIN` it may only
+ * - the answer was given but is still being written when the connection is chosen: for `HTTP_ANSWER_MS_MIN` it may only
  *   leave, not be cut. Afterwards it is cut, so a client that does not read cannot hold on to it under pressure.
- * - descriptors are exactly used up and nobody new comes, so no accept fails: the probe of the next tick finds out.
+ * - the last descriptor is taken and nobody new comes: accept fails all the same, as it is tried again at once.
+ * - other parts of the process take the last descriptors, so no accept is tried: the next tick finds out by a probe.
+ *
+ * One thing is not in the hands of this class: Deno sets up its signal handling with the first signal listener, or by
+ * itself after half a second, and panics when it finds no descriptor then. Add a signal listener before `start`.
  */
 
-import { HttpConnection, type HttpHandler } from "./http_connection.ts";
-
-/** Most connections held. One at rest costs 13 KiB and one with the longest half head 90 KiB, as measured. */
-export const CONNECTIONS_MAX = 16_384;
-
-/** Connections that may wait in the kernel to be accepted; Linux's own bound by default. When full, clients retry after 1 s. */
-export const BACKLOG_MAX = 4_096;
-
-/** Descriptors kept free for the rest of the process, such as a reconnect to Redis. */
-export const DESCRIPTORS_RESERVED = 8;
-
-/** Time between two looks at timeouts and descriptors, in ms. A look with 1,000 connections takes under 0.3 ms. */
-export const TICK_MS = 250;
-
-/** A connection may take this long to send its first head, in ms; far above what a bad mobile network needs. */
-export const SILENT_MS_MAX = 30_000;
-
-/** A connection may stay this long at rest between requests, in ms: more than the 60 s of usual load balancers. */
-export const REST_MS_MAX = 90_000;
-
-/** Under pressure a newcomer has this long to send its head, in ms; also what bounds the rate of a reconnecting flood. */
-export const SILENT_MS_MIN = 10;
-
-/** Under pressure, connections that have sent a request are left in peace while the silent are more than this of the cap. */
-export const SILENT_FRACTION = 1 / 8;
-
-/** Under pressure an answer has this long to be read by its client, in ms. */
-export const ANSWER_MS_MIN = 5_000;
-
-/** At the cap this part of it is ended at a time, so that room is made for several newcomers in one turn. */
-export const ROOM_FRACTION = 1 / 16;
-
-/** The part of the cap that may be leaving; beyond it connections are cut, as those that do not read never leave. */
-export const LEAVING_FRACTION_MAX = 1 / 4;
-
-/** The cap grows back by this many connections a tick while the reserve is there: less than the reserve, so it lasts. */
-export const CAP_GROWTH = 4;
-
-/** Pause before the next look for room, in ms: about the time in which ended connections free their descriptors. */
-export const ROOM_PAUSE_MS = 2;
-
-/** Most known connections looked at to find one at rest; the next search goes on where this one ended. */
-export const SECOND_CHANCES_MAX = 256;
-
-/** Pressure is over when no room had to be made for this long, in ms. */
-export const RECOVERED_MS = 2_000;
+import {
+  DESCRIPTORS_RESERVED,
+  HTTP_ANSWER_MS_MIN,
+  HTTP_BACKLOG_MAX,
+  HTTP_CAP_GROWTH,
+  HTTP_CONNECTIONS_MAX,
+  HTTP_LEAVING_FRACTION_MAX,
+  HTTP_LOOK_MS,
+  HTTP_RECOVERED_MS,
+  HTTP_REST_MS_MAX,
+  HTTP_ROOM_FRACTION,
+  HTTP_ROOM_PAUSE_MS,
+  HTTP_SECOND_CHANCES_MAX,
+  HTTP_SILENT_FRACTION,
+  HTTP_SILENT_MS_MAX,
+  HTTP_SILENT_ROUNDS_MIN,
+} from "../limits.ts";
+import { HttpConnection, type HttpConnectionOptions, type HttpHandler } from "./http_connection.ts";
 
 /** What happened to the server, for logs and metrics. At most one `crowded` and one `recovered` for each spell. */
 export type HttpServerEvent =
@@ -85,7 +61,7 @@ export type HttpServerEvent =
   | { readonly kind: "crowded"; readonly reason: "connections" | "descriptors"; readonly connections: number }
   /** No more; `ended` connections were. */
   | { readonly kind: "recovered"; readonly ended: number; readonly connections: number }
-  /** Accepting failed for another reason than descriptors; it goes on. */
+  /** Accepting failed for another reason than descriptors; it goes on. Not limited: it may come every 2 ms. */
   | { readonly kind: "accept_failed"; readonly message: string };
 
 /** What a server is made of. */
@@ -97,11 +73,11 @@ export interface HttpServerOptions {
   /** Answers when the handler failed; by default with a bare 500. */
   readonly onError?: (error: unknown) => Response | Promise<Response>;
   readonly onEvent?: (event: HttpServerEvent) => void;
-  /** By default `CONNECTIONS_MAX`. */
+  /** By default `HTTP_CONNECTIONS_MAX`. */
   readonly connectionsMax?: number;
-  /** By default `SILENT_MS_MAX`. */
+  /** By default `HTTP_SILENT_MS_MAX`. */
   readonly silentMsMax?: number;
-  /** By default `REST_MS_MAX`. */
+  /** By default `HTTP_REST_MS_MAX`. */
   readonly restMsMax?: number;
 }
 
@@ -122,7 +98,7 @@ function ignore(): void {}
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #connectionsMax: number;
-  readonly #connectionOptions: Omit<ConstructorParameters<typeof HttpConnection>[1], "acceptedAtMs">;
+  readonly #connectionOptions: Omit<HttpConnectionOptions, "acceptedRound">;
 
   // Every connection is in exactly one of these. `silent` is in the order of arrival.
   readonly #silent = new Set<HttpConnection>();
@@ -132,6 +108,8 @@ export class HttpServer {
   #listener: Deno.TcpListener | undefined;
   #ticker: ReturnType<typeof setInterval> | undefined;
   #tick = 0;
+  /** Counts the turns of the event loop in which room was looked for; it stands still while there is enough. */
+  #round = 0;
   #cap: number;
   #isStopping = false;
   #onAllGone: () => void = ignore;
@@ -148,7 +126,7 @@ export class HttpServer {
   constructor(options: HttpServerOptions) {
     HttpConnection.assertSupported();
     this.#options = options;
-    this.#connectionsMax = this.#cap = options.connectionsMax ?? CONNECTIONS_MAX;
+    this.#connectionsMax = this.#cap = options.connectionsMax ?? HTTP_CONNECTIONS_MAX;
     this.#connectionOptions = {
       handler: options.handler,
       onError: options.onError ?? (() => new Response(null, { status: 500 })),
@@ -176,7 +154,7 @@ export class HttpServer {
     const { hostname, port } = this.#options;
     if (this.#listener !== undefined) throw new Error("Cannot start the HTTP server: it was started before");
     try {
-      this.#listener = Deno.listen({ hostname, port, tcpBacklog: BACKLOG_MAX });
+      this.#listener = Deno.listen({ hostname, port, tcpBacklog: HTTP_BACKLOG_MAX });
     } catch (cause) {
       const needed = cause instanceof Deno.errors.AddrInUse
         ? "a port that is free"
@@ -186,7 +164,7 @@ export class HttpServer {
       throw new Error(`Cannot serve HTTP: ${needed} is needed: received ${hostname}:${port}`, { cause });
     }
     const address = this.#listener.addr as Deno.NetAddr;
-    this.#ticker = setInterval(() => this.#look(), TICK_MS);
+    this.#ticker = setInterval(() => this.#look(), HTTP_LOOK_MS);
     this.#acceptAll(this.#listener);
     this.#emit({ kind: "listening", hostname: address.hostname, port: address.port });
     return address;
@@ -230,7 +208,7 @@ export class HttpServer {
     while (!this.#isStopping) {
       if (this.connections > this.#cap) {
         this.#makeRoom("connections");
-        await pause(ROOM_PAUSE_MS);
+        await pause(HTTP_ROOM_PAUSE_MS);
         continue;
       }
       try {
@@ -239,15 +217,14 @@ export class HttpServer {
         if (this.#isStopping) return;
         if (isShortage(error)) this.#lowerCap();
         else this.#emit({ kind: "accept_failed", message: (error as Error).message });
-        await pause(ROOM_PAUSE_MS);
+        await pause(HTTP_ROOM_PAUSE_MS);
       }
     }
   }
 
   #adopt(socket: Deno.TcpConn): void {
     if (this.#isStopping) return socket.close();
-    socket.setNoDelay(true);
-    this.#silent.add(new HttpConnection(socket, { ...this.#connectionOptions, acceptedAtMs: performance.now() }));
+    this.#silent.add(new HttpConnection(socket, { ...this.#connectionOptions, acceptedRound: this.#round }));
   }
 
   /** Descriptors ran out: what is open now, less the reserve, is what may be open. */
@@ -263,7 +240,8 @@ export class HttpServer {
       this.#emit({ kind: "crowded", reason, connections: this.connections });
     }
     this.#crowdedTick = this.#tick;
-    let excess = this.connections - this.#cap + Math.ceil(this.#cap * ROOM_FRACTION);
+    this.#round++;
+    let excess = this.connections - this.#cap + Math.ceil(this.#cap * HTTP_ROOM_FRACTION);
     while (excess-- > 0) {
       const connection = this.#leastMissed();
       if (connection === undefined) return;
@@ -274,9 +252,9 @@ export class HttpServer {
   /** Chooses the connection that is missed least; undefined when there is none that may be ended now. */
   #leastMissed(): HttpConnection | undefined {
     const [oldest] = this.#silent;
-    if (oldest !== undefined && performance.now() - oldest.acceptedAtMs >= SILENT_MS_MIN) return oldest;
-    if (this.#silent.size > this.#cap * SILENT_FRACTION) return undefined; // One of them is old enough in a moment.
-    let chances = SECOND_CHANCES_MAX;
+    if (oldest !== undefined && this.#round - oldest.acceptedRound >= HTTP_SILENT_ROUNDS_MIN) return oldest;
+    if (this.#silent.size > this.#cap * HTTP_SILENT_FRACTION) return undefined; // One of them is old enough in a moment.
+    let chances = HTTP_SECOND_CHANCES_MAX;
     for (const connection of this.#known) {
       if (!connection.isWaiting && !connection.isUsed) return connection;
       if (chances-- === 0) return undefined;
@@ -290,8 +268,9 @@ export class HttpServer {
   /** Ends a connection that is not waiting: gently while its last answer may still be on its way. */
   #end(connection: HttpConnection): void {
     this.endedCount++;
-    const wasActive = this.#known.has(connection) && (this.#tick - connection.activeTick) * TICK_MS < ANSWER_MS_MIN;
-    if (wasActive && this.#leaving.size < this.#cap * LEAVING_FRACTION_MAX) this.#leave(connection);
+    const wasActive = this.#known.has(connection) &&
+      (this.#tick - connection.activeTick) * HTTP_LOOK_MS < HTTP_ANSWER_MS_MIN;
+    if (wasActive && this.#leaving.size < this.#cap * HTTP_LEAVING_FRACTION_MAX) this.#leave(connection);
     else this.#cut(connection);
   }
 
@@ -318,24 +297,23 @@ export class HttpServer {
     this.#tick++;
     this.#endOverdue();
     if (this.connections > 0) {
-      if (this.#hasReserve()) this.#cap = Math.min(this.#connectionsMax, this.#cap + CAP_GROWTH);
+      if (this.#hasReserve()) this.#cap = Math.min(this.#connectionsMax, this.#cap + HTTP_CAP_GROWTH);
       else this.#lowerCap();
     }
-    if (this.#isCrowded && (this.#tick - this.#crowdedTick) * TICK_MS >= RECOVERED_MS) {
+    if (this.#isCrowded && (this.#tick - this.#crowdedTick) * HTTP_LOOK_MS >= HTTP_RECOVERED_MS) {
       this.#isCrowded = false;
       this.#emit({ kind: "recovered", ended: this.endedCount - this.#endedBefore, connections: this.connections });
     }
   }
 
   #endOverdue(): void {
-    const { silentMsMax = SILENT_MS_MAX, restMsMax = REST_MS_MAX } = this.#options;
-    const nowMs = performance.now();
+    const { silentMsMax = HTTP_SILENT_MS_MAX, restMsMax = HTTP_REST_MS_MAX } = this.#options;
     for (const connection of this.#silent) {
-      if (nowMs - connection.acceptedAtMs < silentMsMax) break;
+      if ((this.#tick - connection.activeTick) * HTTP_LOOK_MS < silentMsMax) break;
       this.#end(connection);
     }
     for (const connection of this.#known) {
-      if (connection.isWaiting || (this.#tick - connection.activeTick) * TICK_MS < restMsMax) continue;
+      if (connection.isWaiting || (this.#tick - connection.activeTick) * HTTP_LOOK_MS < restMsMax) continue;
       // Not cut: without pressure a slow reader of a large answer may take as long as it likes.
       this.endedCount++;
       this.#leave(connection);
