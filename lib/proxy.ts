@@ -89,7 +89,7 @@ export class Proxy {
         connections: this.#server.connections,
         connectionsEnded: this.#server.endedCount,
         redisUp: this.#readThrough.isUp,
-        tracked: this.#readThrough.coherence === "tracking",
+        tracked: this.#readThrough.isUp && this.#readThrough.coherence === "tracking",
         untrackedSeconds: this.#readThrough.untrackedMs / 1000,
         trackingTableKeys: this.#source.trackingTable?.keys ?? 0,
         trackingTableKeysMax: this.#source.trackingTable?.keysMax ?? 0,

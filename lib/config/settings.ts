@@ -282,11 +282,16 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
 
   const warnings = Object.keys(record)
     .filter((name) => OUR_PREFIX.test(name) && !KNOWN_NAMES.includes(name))
-    .map((name) =>
-      `${quote(name)} is not a setting of redis-proxy and is ignored: did you mean ${closest(name, KNOWN_NAMES)}?`
-    );
+    .map((name) => `${quote(name)} is not a setting of redis-proxy and is ignored: did you mean ${nearest(name)}?`);
 
   return problems.length === 0 ? { ok: true, settings, warnings } : { ok: false, problems, warnings };
+}
+
+/** Returns the known name that is most likely meant. What other programs call `REDIS_PASSWORD` is a part of our URL. */
+function nearest(name: string): string {
+  return /^REDIS_(?:PASS|PASSWORD|AUTH|USER|USERNAME|DB|DATABASE|TLS|SSL)$/.test(name)
+    ? REDIS_URL.name
+    : closest(name, KNOWN_NAMES);
 }
 
 /** True for a host name, an IPv4 address, and an IPv6 address without brackets. */
@@ -296,7 +301,8 @@ function isHost(text: string): boolean {
 
 /** Reads `redis[s]://[user:password@]host[:port][/database]`; `null` where it is anything else. */
 function parseRedisUrl(text: string): RedisAddress | null {
-  const url = URL.parse(text);
+  // The parser would drop blanks and line breaks without a word.
+  const url = /^[\x21-\x7e]+$/.test(text) ? URL.parse(text) : null;
   if (url === null || (url.protocol !== "redis:" && url.protocol !== "rediss:")) return null;
   if (url.search !== "" || url.hash !== "" || !/^(?:\/[0-9]{0,9})?$/.test(url.pathname)) return null;
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
@@ -327,7 +333,8 @@ export function describeSettings(settings: Settings): Record<string, string | nu
     redis: `${redis.tls ? "rediss" : "redis"}://${
       redis.host.includes(":") ? `[${redis.host}]` : redis.host
     }:${redis.port}/${redis.database}`,
-    redisUser: redis.username,
+    // A user without a password is most often a password without its colon.
+    redisUser: redis.username === null || redis.password !== null ? redis.username : "***",
     redisPassword: redis.password === null ? null : "***",
     redisTimeoutMs: settings.redisTimeoutMs,
     proxyHost: settings.proxyHost,

@@ -80,7 +80,10 @@ export class App {
   readonly handle = (request: Request): Response | Promise<Response> => {
     const { url, headers } = request;
     const host = headers.get("host") ?? "";
-    if (!HOST.test(host)) return badHost();
+    if (!HOST.test(host)) {
+      this.#counters.http.invalid++;
+      return badHost();
+    }
     // Nearly always the path follows the Host; where it does not, the target named a host of its own (RFC 9112, 3.2.2).
     const end = AUTHORITY_START + host.length;
     const isUsual = host !== "" && url.charCodeAt(end) === SLASH && url.startsWith(host, AUTHORITY_START);
@@ -94,7 +97,10 @@ export class App {
 
   #get(request: Request, start: number): Response | Promise<Response> {
     const { url, method, headers } = request;
-    if (method !== "GET" && method !== "HEAD") return notAllowed();
+    if (method !== "GET" && method !== "HEAD") {
+      this.#counters.http.invalid++;
+      return notAllowed();
+    }
     const { bearer } = this.#options;
     if (bearer !== null && !bearer.admits(headers.get("authorization"))) {
       this.#counters.http.unauthorized++;

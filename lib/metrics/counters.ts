@@ -18,7 +18,7 @@ export const READ_OUTCOMES = {
   refused: "failed: Redis refused",
   timeout: "failed: no answer by the deadline",
   overloaded: "failed: too many requests or reads wait already",
-  invalid: "the request named no key that can be read",
+  invalid: "refused unread: no key that can be read, no host, or a method that does not read",
   unauthorized: "the password was missing or wrong",
 } as const;
 

@@ -27,7 +27,8 @@ export interface Gauges {
 
 const PREFIX = "redis_proxy_";
 
-const GAUGE_DEFINITIONS: Record<keyof Gauges, [name: string, help: string]> = {
+/** Names that end in `_total` are of what only rises: counters. */
+const READING_DEFINITIONS: Record<keyof Gauges, [name: string, help: string]> = {
   itemsHeld: ["items", "Items held"],
   itemsMax: ["items_max", "Most items that may be held"],
   bytesHeld: ["bytes", "Bytes held: keys, values and a fixed overhead an item"],
@@ -37,12 +38,12 @@ const GAUGE_DEFINITIONS: Record<keyof Gauges, [name: string, help: string]> = {
   clients: ["clients", "Requests that wait for Redis"],
   connections: ["http_connections", "HTTP connections open, at rest or not"],
   connectionsEnded: [
-    "http_connections_ended",
+    "http_connections_ended_total",
     "HTTP connections ended to make room, or since they said nothing for too long",
   ],
   redisUp: ["redis_up", "1 while there is a connection to Redis"],
   tracked: ["coherence_tracking", "1 while Redis invalidates what changed, 0 while items are kept by time alone"],
-  untrackedSeconds: ["untracked_seconds", "Seconds without tracking since the start"],
+  untrackedSeconds: ["untracked_seconds_total", "Seconds without tracking since the start"],
   trackingTableKeys: [
     "tracking_table_keys",
     "Keys in Redis's tracking table, of all its clients, looked at now and then",
@@ -91,17 +92,32 @@ export class Metrics {
     }
 
     let now: Gauges;
-    for (const [key, [name, help]] of Object.entries(GAUGE_DEFINITIONS) as [keyof Gauges, [string, string]][]) {
-      new client.Gauge({
-        name: PREFIX + name,
-        help,
-        registers,
-        collect() {
-          // Collectors run in the order of their making, and all in one turn: the first reads for all of them.
-          if (key === "itemsHeld") now = gauges();
-          this.set(Number(now[key]));
-        },
-      });
+    for (const [key, [name, help]] of Object.entries(READING_DEFINITIONS) as [keyof Gauges, [string, string]][]) {
+      // Collectors run in the order of their making, and all in one turn: the first reads for all of them.
+      const read = (): number => {
+        if (key === "itemsHeld") now = gauges();
+        return Number(now[key]);
+      };
+      if (name.endsWith("_total")) {
+        new client.Counter({
+          name: PREFIX + name,
+          help,
+          registers,
+          collect() {
+            this.reset();
+            this.inc(read());
+          },
+        });
+      } else {
+        new client.Gauge({
+          name: PREFIX + name,
+          help,
+          registers,
+          collect() {
+            this.set(read());
+          },
+        });
+      }
     }
     new client.Gauge({
       name: `${PREFIX}memory_bytes`,

@@ -7,7 +7,7 @@ import type { Answer } from "./answer.ts";
 
 /** A request that waits for a flight, until its own deadline. */
 export interface Waiter {
-  readonly key: Key;
+  readonly flight: Flight;
   readonly deadlineMs: number;
   /** True when somebody else's flight was joined. */
   readonly collapsed: boolean;

@@ -125,7 +125,7 @@ export class ReadThrough implements SourceListener {
     this.#untrackedSinceMs = options.clock.nowMs;
     this.#line = new WaitingLine(
       options.clock,
-      (waiter) => this.#settle(waiter, this.#fallback(waiter.key, TIMED_OUT)),
+      (waiter) => this.#settle(waiter, this.#timeOut(waiter.flight)),
     );
   }
 
@@ -139,9 +139,9 @@ export class ReadThrough implements SourceListener {
     return this.#link.kind === "up";
   }
 
-  /** How the items held are kept true just now. */
+  /** How items are kept true over the connection in use, or the last one; nothing is fresh while a tracked one is gone. */
   get coherence(): "tracking" | "ttl" {
-    return this.isUp && this.#tracked ? "tracking" : "ttl";
+    return this.#tracked ? "tracking" : "ttl";
   }
 
   /** For how long, in ms and all together, there was no tracking. */
@@ -225,7 +225,7 @@ export class ReadThrough implements SourceListener {
     const answer = outageAnswer(outage);
     for (const flight of this.#takeQueue(Infinity)) {
       this.#flights.delete(flight.key);
-      this.#answer(flight, (waiter) => this.#fallback(waiter.key, answer));
+      this.#answer(flight, () => this.#fallback(flight.key, answer));
     }
   }
 
@@ -245,7 +245,7 @@ export class ReadThrough implements SourceListener {
   #wait(flight: Flight, collapsed: boolean): Promise<Answer> {
     return new Promise((resolve) => {
       const deadlineMs = this.#clock.nowMs + this.#options.timeoutMs;
-      const waiter: Waiter = { key: flight.key, deadlineMs, collapsed, resolve, next: null };
+      const waiter: Waiter = { flight, deadlineMs, collapsed, resolve, next: null };
       flight.waiters.push(waiter);
       this.#line.join(waiter);
     });
@@ -261,6 +261,11 @@ export class ReadThrough implements SourceListener {
   #answer(flight: Flight, answerFor: (waiter: Waiter) => Answer): void {
     for (const waiter of flight.waiters) this.#settle(waiter, answerFor(waiter));
     this.#line.trim();
+  }
+
+  /** Redis that was asked and did not answer by the deadline cannot be reached; a turn that did not come is our doing. */
+  #timeOut(flight: Flight): Answer {
+    return flight.sent || this.#link.kind !== "up" ? this.#fallback(flight.key, TIMED_OUT) : TIMED_OUT;
   }
 
   /** Returns the stale item of `key` where one may be served, and `failed` where not. */
@@ -362,7 +367,7 @@ export class ReadThrough implements SourceListener {
     if (this.#link.kind === "down" || flight.overtaken !== "lost") {
       const answer = outageAnswer(this.#link.kind === "down" ? this.#link.outage : UNREACHABLE);
       if (this.#flights.get(flight.key) === flight) this.#flights.delete(flight.key);
-      this.#answer(flight, (waiter) => this.#fallback(waiter.key, answer));
+      this.#answer(flight, () => this.#fallback(flight.key, answer));
       return;
     }
     if (!flight.isWanted) return;
@@ -401,8 +406,8 @@ export class ReadThrough implements SourceListener {
         if (mayStore) this.#cache.delete(flight.key);
         return this.#answer(flight, ({ collapsed }) => ({ kind: "wrong_type", collapsed }));
       case "refused": {
-        const failed: Answer = { kind: "failed", failure: "refused", code: reply.code };
-        return this.#answer(flight, () => failed);
+        const answer = this.#fallback(flight.key, outageAnswer(reply.outage));
+        return this.#answer(flight, () => answer);
       }
     }
   }

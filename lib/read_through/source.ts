@@ -11,7 +11,7 @@ export type KeyReply =
   | { readonly kind: "value"; readonly bytes: Uint8Array; readonly remainingMs: number | null }
   | { readonly kind: "absent" }
   | { readonly kind: "wrong_type" }
-  | { readonly kind: "refused"; readonly code: string };
+  | { readonly kind: "refused"; readonly outage: Outage };
 
 /**
  * Why Redis cannot be asked: `unreachable` (no connection), `loading` (there, not ready yet), `refused` (it does not

@@ -51,9 +51,9 @@ export class WaitingLine {
     while (this.#head !== null && (this.#head.resolve === null || this.#head.deadlineMs <= nowMs)) {
       const waiter = this.#head;
       this.#head = waiter.next;
+      if (this.#head === null) this.#tail = null;
       if (waiter.resolve !== null) this.#onDeadline(waiter);
     }
-    if (this.#head === null) this.#tail = null;
-    else this.#timer = setTimeout(this.#expire, this.#head.deadlineMs - nowMs);
+    if (this.#head !== null) this.#timer ??= setTimeout(this.#expire, this.#head.deadlineMs - nowMs);
   };
 }

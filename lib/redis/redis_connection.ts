@@ -214,11 +214,10 @@ function asReply(error: unknown): ErrorReply | typeof LOST {
 function keyReply(value: Buffer | null | ErrorReply | typeof LOST, ttl: number | ErrorReply | typeof LOST): KeyReply {
   if (value === LOST || ttl === LOST) throw new Error("Cannot read: the connection to Redis was lost");
   if (value instanceof ErrorReply) {
-    const code = errorCode(value);
-    return code === "WRONGTYPE" ? { kind: "wrong_type" } : { kind: "refused", code };
+    return errorCode(value) === "WRONGTYPE" ? { kind: "wrong_type" } : { kind: "refused", outage: outageOf(value) };
   }
   if (value === null) return { kind: "absent" };
-  if (ttl instanceof ErrorReply) return { kind: "refused", code: errorCode(ttl) };
+  if (ttl instanceof ErrorReply) return { kind: "refused", outage: outageOf(ttl) };
   // PTTL: -1 is 'for ever', -2 is 'gone since the GET'.
   return { kind: "value", bytes: value, remainingMs: ttl === -1 ? null : Math.max(0, ttl) };
 }

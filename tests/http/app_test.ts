@@ -460,6 +460,7 @@ Deno.test("a whole URL as the target (RFC 9112, 3.2.2) is routed by its path, no
   assert.equal(await (await absolute("http://other/get/secret")).text(), "secret");
   await assertProblem(await absolute("http://other?x=/get/secret"), 404);
   await assertProblem(await absolute("http://other"), 404);
+  await assertProblem(await absolute("http://healthz"), 404);
   await assertProblem(await absolute("https://get/secret"), 404);
 });
 

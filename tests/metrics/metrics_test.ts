@@ -122,10 +122,10 @@ Deno.test("every gauge is there with its value, yes and no as 1 and 0", async ()
     flights: 106,
     clients: 107,
     http_connections: 110,
-    http_connections_ended: 111,
+    http_connections_ended_total: 111,
     redis_up: 1,
     coherence_tracking: 0,
-    untracked_seconds: 1.5,
+    untracked_seconds_total: 1.5,
     tracking_table_keys: 108,
     tracking_table_keys_max: 109,
   };

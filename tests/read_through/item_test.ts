@@ -4,13 +4,19 @@ import fc from "fast-check";
 import { Item } from "../../lib/read_through/item.ts";
 import { SEED } from "../support/seed.ts";
 
-Deno.test("an item keeps the bytes, in a buffer of its own", () => {
+Deno.test("an item keeps the bytes once for both front doors, in a buffer of its own", () => {
   const chunk = new Uint8Array([9, 1, 2, 3, 9]);
   const item = new Item(chunk.subarray(1, 4), 5);
   chunk.fill(0);
   assert.deepEqual([...item.bytes], [1, 2, 3]);
-  assert.equal(item.bytes.buffer.byteLength, 3, "the rest of the chunk is not kept alive");
+  assert.deepEqual([...item.frame], [...Buffer.from("$3\r\n\x01\x02\x03\r\n")]);
+  assert.equal(item.bytes.buffer, item.frame.buffer);
+  assert.equal(item.bytes.buffer.byteLength, item.frame.length, "neither a chunk nor a pool is kept alive");
   assert.equal(item.freshUntilMs, 5);
+});
+
+Deno.test("an empty value has a frame, too", () => {
+  assert.equal(Buffer.from(new Item(new Uint8Array(0), 5).frame).toString(), "$0\r\n\r\n");
 });
 
 Deno.test("an empty value is text, with a tag", () => {

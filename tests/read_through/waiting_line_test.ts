@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Flight } from "../../lib/read_through/flight.ts";
 import fc from "fast-check";
 import type { Waiter } from "../../lib/read_through/flight.ts";
 import { WaitingLine } from "../../lib/read_through/waiting_line.ts";
@@ -12,13 +13,13 @@ class Scene implements Disposable {
   readonly startMs = this.time.nowMs;
   readonly line = new WaitingLine(this.time.clock, (waiter) => {
     waiter.resolve = null;
-    this.late.push([waiter.key, this.time.nowMs - this.startMs]);
+    this.late.push([waiter.flight.key, this.time.nowMs - this.startMs]);
   });
 
   join(name: string, waitMs: number): Waiter {
     this.time.clock.tick();
     const waiter: Waiter = {
-      key: name,
+      flight: new Flight(name),
       deadlineMs: this.time.nowMs + waitMs,
       collapsed: false,
       resolve: () => {},
@@ -132,7 +133,7 @@ Deno.test("whatever comes and goes, exactly those who were not answered are told
         const nowMs = scene.time.nowMs - scene.startMs;
         while (waiting.length > 0 && waiting[0].untilMs <= nowMs) {
           const { waiter, untilMs } = waiting.shift()!;
-          due.push([waiter.key, untilMs]);
+          due.push([waiter.flight.key, untilMs]);
         }
       };
       for (const { kind, at } of steps) {

@@ -68,4 +68,4 @@ export const ABSENT: KeyReply = { kind: "absent" };
 export const WRONG_TYPE: KeyReply = { kind: "wrong_type" };
 
 /** The reply that Redis does not want to answer. */
-export const REFUSED: KeyReply = { kind: "refused", code: "NOPERM" };
+export const REFUSED: KeyReply = { kind: "refused", outage: { kind: "refused", code: "NOPERM" } };
