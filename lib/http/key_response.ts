@@ -40,7 +40,7 @@ function itemResponse(item: Item, status: Header, ifNoneMatchHeader: string | nu
   if (ifNoneMatchHeader !== null && ifNoneMatch(ifNoneMatchHeader, item.etag)) {
     return new Response(null, { status: 304, headers: [etag, status] });
   }
-  return new Response(item.bytes, { headers: [item.isText ? TEXT : BINARY, etag, status] });
+  return new Response(item.body, { headers: [item.isText ? TEXT : BINARY, etag, status] });
 }
 
 /** Returns the answer to a hit. The hot path: one response with three prepared headers. */

@@ -424,7 +424,7 @@ export class ReadThrough implements SourceListener {
       this.#cache.delete(key);
       return false;
     }
-    const bytes = keyBytes(key) + item.bytes.length + ITEM_OVERHEAD_BYTES;
+    const bytes = keyBytes(key) + item.heldBytes + ITEM_OVERHEAD_BYTES;
     const ttlMs = freshMs + this.#options.staleTtlMs;
     if (bytes <= this.#options.itemBytesMax && this.#cache.set(key, item, { ttlMs, bytes })) {
       this.#counters.fillsStored++;

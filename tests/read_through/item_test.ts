@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
+import { TEXT_BODY_BYTES_MAX } from "../../lib/limits.ts";
 import { Item } from "../../lib/read_through/item.ts";
 import { SEED } from "../support/seed.ts";
 
@@ -24,6 +25,23 @@ Deno.test("an empty value is text, with a tag", () => {
   assert.equal(item.bytes.length, 0);
   assert.equal(item.isText, true);
   assert.match(item.etag, /^"[^"]+"$/);
+});
+
+Deno.test("a short text is sent as a string that encodes to the same bytes; anything else as bytes", () => {
+  const bom = [0xef, 0xbb, 0xbf, 0x61];
+  for (const bytes of [[], [0x61], [0x61, 0x00, 0xc3, 0xa9], bom, [0xf0, 0x9f, 0x98, 0x80]]) {
+    const item = new Item(Uint8Array.from(bytes), 0);
+    assert.equal(typeof item.body, "string");
+    assert.equal(item.body, item.body);
+    assert.deepEqual([...new TextEncoder().encode(item.body as string)], bytes);
+    assert.equal(item.heldBytes, bytes.length * 2);
+  }
+  for (const bytes of [Uint8Array.from([0xff]), new Uint8Array(TEXT_BODY_BYTES_MAX + 1).fill(0x61)]) {
+    const item = new Item(bytes, 0);
+    assert.deepEqual(item.body, bytes);
+    assert.equal(item.heldBytes, bytes.length);
+  }
+  assert.equal(typeof new Item(new Uint8Array(TEXT_BODY_BYTES_MAX).fill(0x61), 0).body, "string");
 });
 
 Deno.test("valid UTF-8 is text, anything else is not", () => {
