@@ -82,8 +82,16 @@ build: deno ## compile dist/redis-proxy
 	}
 
 .PHONY: bench
-bench: tools ## measure; results go to bench/results/
-	@deno task --quiet bench
+bench: tools ## measure against what people would pick instead; half an hour; results and charts go to bench/results/
+	@bench/peers/install.sh && deno run -A bench/run.ts && deno run -A bench/charts.ts
+
+.PHONY: bench-quick
+bench-quick: tools ## the same in under two minutes, rougher; results go to bench/results/quick/
+	@bench/peers/install.sh && deno run -A bench/run.ts --quick
+
+.PHONY: profile
+profile: tools ## a CPU profile of the hit path, as a table and a flame graph, to bench/results/
+	@bench/peers/install.sh && deno run -A bench/profile.ts
 
 .PHONY: tools
 tools: deno redis-server ## install what is missing: Deno into .tools/, redis-server by the system's package manager

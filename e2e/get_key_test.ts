@@ -97,6 +97,7 @@ Deno.test("the least recently used item goes when CACHE_MAXSIZE is reached", asy
   assert.equal((await read(proxy, "/get/d")).cacheStatus, STORED); // and has to go
   for (const key of ["a", "c", "d"]) assert.equal((await read(proxy, `/get/${key}`)).cacheStatus, HIT, key);
   assert.equal((await read(proxy, "/get/b")).cacheStatus, STORED);
+  assert.match(await (await proxy.get("/metrics")).text(), /^redis_proxy_removals_total{reason="evicted"} 2$/m);
 });
 
 Deno.test("keys and values come back byte for byte, from Redis and from memory", async () => {

@@ -79,6 +79,7 @@ export class Proxy {
       counters,
       version,
       gauges: () => ({
+        removals: cache.removals,
         itemsHeld: cache.size,
         itemsMax: settings.cacheEntriesMax,
         bytesHeld: cache.bytes + (absent?.bytes ?? 0),

@@ -25,6 +25,15 @@ export const READ_OUTCOMES = {
 /** One of the ways in which a read ends. */
 export type ReadOutcome = keyof typeof READ_OUTCOMES;
 
+/** Why an item left the cache, which counts that itself. */
+export const REMOVAL_REASONS = {
+  expired: "its time was over",
+  evicted: "room was needed",
+  deleted: "it changed at Redis or went away there",
+  replaced: "it was read anew",
+  cleared: "everything was dropped",
+} as const;
+
 /** What the parts below the front doors count. */
 export const COUNTER_DEFINITIONS = {
   roundTrips: "Round trips to Redis for fills",
@@ -37,11 +46,6 @@ export const COUNTER_DEFINITIONS = {
   flightsAbandoned: "Reads not sent, since nobody waited for them any more",
   invalidatedKeys: "Invalidations of one key received from Redis",
   invalidatedAll: "Invalidations of all keys received from Redis",
-  removedExpired: "Items removed since their time was over",
-  removedEvicted: "Items removed to make room",
-  removedDeleted: "Items removed since they changed or went away at Redis",
-  removedReplaced: "Items replaced by a newer reading",
-  removedCleared: "Items removed all at once",
   clientsTurnedAway: "Requests turned away since MAX_CONNECTIONS were in progress",
   readsTurnedAway: "Reads turned away since too many waited for Redis already",
   connects: "Connections to Redis made",

@@ -5,10 +5,18 @@
  */
 
 import client from "prom-client";
-import { COUNTER_DEFINITIONS, type CounterName, type Counters, READ_OUTCOMES, type ReadOutcome } from "./counters.ts";
+import {
+  COUNTER_DEFINITIONS,
+  type CounterName,
+  type Counters,
+  READ_OUTCOMES,
+  type ReadOutcome,
+  REMOVAL_REASONS,
+} from "./counters.ts";
 
 /** What is read anew for each scrape. */
 export interface Gauges {
+  readonly removals: Readonly<Record<keyof typeof REMOVAL_REASONS, number>>;
   readonly itemsHeld: number;
   readonly itemsMax: number;
   readonly bytesHeld: number;
@@ -28,7 +36,7 @@ export interface Gauges {
 const PREFIX = "redis_proxy_";
 
 /** Names that end in `_total` are of what only rises: counters. */
-const READING_DEFINITIONS: Record<keyof Gauges, [name: string, help: string]> = {
+const READING_DEFINITIONS: Record<Exclude<keyof Gauges, "removals">, [name: string, help: string]> = {
   itemsHeld: ["items", "Items held"],
   itemsMax: ["items_max", "Most items that may be held"],
   bytesHeld: ["bytes", "Bytes held: keys, values and a fixed overhead an item"],
@@ -67,9 +75,7 @@ export class Metrics {
 
     new client.Counter({
       name: `${PREFIX}reads_total`,
-      help: `Reads by front door and outcome. ${
-        Object.entries(READ_OUTCOMES).map(([outcome, text]) => `${outcome}: ${text}`).join("; ")
-      }`,
+      help: `Reads by front door and outcome. ${texts(READ_OUTCOMES)}`,
       labelNames: ["door", "outcome"],
       registers,
       collect() {
@@ -91,8 +97,24 @@ export class Metrics {
       });
     }
 
+    new client.Counter({
+      name: `${PREFIX}removals_total`,
+      help: `Items that left the cache, by reason. ${texts(REMOVAL_REASONS)}`,
+      labelNames: ["reason"],
+      registers,
+      collect() {
+        this.reset();
+        for (const [reason, count] of Object.entries(gauges().removals)) this.inc({ reason }, count);
+      },
+    });
+
     let now: Gauges;
-    for (const [key, [name, help]] of Object.entries(READING_DEFINITIONS) as [keyof Gauges, [string, string]][]) {
+    for (
+      const [key, [name, help]] of Object.entries(READING_DEFINITIONS) as [
+        keyof typeof READING_DEFINITIONS,
+        [string, string],
+      ][]
+    ) {
       // Collectors run in the order of their making, and all in one turn: the first reads for all of them.
       const read = (): number => {
         if (key === "itemsHeld") now = gauges();
@@ -162,6 +184,10 @@ export class Metrics {
   text(): Promise<string> {
     return this.#registry.metrics();
   }
+}
+
+function texts(definitions: Readonly<Record<string, string>>): string {
+  return Object.entries(definitions).map(([name, text]) => `${name}: ${text}`).join("; ");
 }
 
 function snakeCase(name: string): string {

@@ -49,6 +49,7 @@ function parse(text: string): Map<string, Family> {
 }
 
 const GAUGES: Gauges = {
+  removals: { expired: 201, evicted: 202, deleted: 203, replaced: 204, cleared: 205 },
   itemsHeld: 101,
   itemsMax: 102,
   bytesHeld: 103,
@@ -129,7 +130,11 @@ Deno.test("every gauge is there with its value, yes and no as 1 and 0", async ()
     tracking_table_keys: 108,
     tracking_table_keys_max: 109,
   };
-  assert.equal(Object.keys(expected).length, Object.keys(GAUGES).length);
+  assert.equal(Object.keys(expected).length, Object.keys(GAUGES).length - 1);
+  const removals = families.get("redis_proxy_removals_total")!;
+  for (const [reason, count] of Object.entries(GAUGES.removals)) {
+    assert.equal(removals.samples.get(`redis_proxy_removals_total{reason="${reason}"}`), count);
+  }
   for (const [name, value] of Object.entries(expected)) {
     assert.deepEqual([...families.get(`redis_proxy_${name}`)!.samples], [[`redis_proxy_${name}`, value]]);
   }

@@ -1,0 +1,160 @@
+/**
+ * Hits over the Redis protocol, against redis-server itself, at several depths of pipelining.
+ */
+
+import { freePort } from "../../e2e/support/free_port.ts";
+import { RedisServer } from "../../e2e/support/redis_server.ts";
+import { RespClient } from "../../e2e/support/resp_client.ts";
+import { pairedRatio } from "../comparison.ts";
+import { loadCore, serverCore } from "../cores.ts";
+import { fill } from "../fill.ts";
+import { proxy } from "../peers/proxy.ts";
+import { ProcessTree } from "../process_tree.ts";
+import { type Outcome, runRounds } from "../rounds.ts";
+import type { Scenario } from "../scenario.ts";
+import { Site } from "../site.ts";
+import { written, writtenSpread } from "../spread.ts";
+import { Table } from "../table.ts";
+import { keyOf, valueOf } from "../value.ts";
+
+const clients = 64;
+const valueBytes = 100;
+const key = keyOf("resp", 0);
+/** Requests of the first turn, from which the number for the others is found. */
+const trialRequests = 50_000;
+
+interface RespSubject {
+  readonly name: string;
+  readonly port: number;
+  readonly tree: ProcessTree;
+  /** Found by a trial, so that turns of the fast and the slow take equally long. */
+  requestsPerSecond: number;
+}
+
+interface RespResult {
+  readonly requestsPerSecond: number;
+  readonly cpuMicrosPerRequest: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly commandLine: string;
+}
+
+export const respHits: Scenario = {
+  name: "resp-hits",
+  async run(effort) {
+    await using site = await Site.open();
+    await site.fill("resp", { count: 1, valueBytes });
+    await using itself = await RedisServer.start();
+    await fill(itself, { prefix: "resp", count: 1, valueBytes });
+    const respPort = freePort();
+    const [peer] = await site.start([proxy({ env: { RESP_PORT: `${respPort}` } })], {
+      entriesMax: 1024,
+      valueBytes,
+      ttlSeconds: 3600,
+      key,
+    });
+    if (peer === undefined) {
+      return {
+        title: "Hits over the Redis protocol",
+        notes: [],
+        tables: [],
+        findings: [`skipped: the proxy does not start with RESP_PORT: ${site.failures[0].reason}`],
+        commands: [],
+      };
+    }
+    const itselfTree = new ProcessTree([itself.pid]);
+    await itselfTree.pin(serverCore);
+    const tables = [];
+    const commands: string[] = [...peer.commandLines];
+    for (const depth of [1, 16, 64]) {
+      const subjects: RespSubject[] = [
+        { name: peer.name, port: respPort, tree: peer.tree, requestsPerSecond: 0 },
+        { name: "redis-server", port: itself.port, tree: itselfTree, requestsPerSecond: 0 },
+      ];
+      await runRounds(subjects, {
+        rounds: 2,
+        turn: async (subject) => {
+          const result = await measure(subject, { depth, requests: trialRequests });
+          subject.requestsPerSecond = result.requestsPerSecond;
+        },
+      });
+      const outcomes = await runRounds(subjects, {
+        rounds: effort.rounds,
+        turn: (subject) =>
+          measure(subject, { depth, requests: Math.ceil(subject.requestsPerSecond * effort.seconds) || trialRequests }),
+      });
+      tables.push({
+        caption: `Hits over RESP, ${depth} deep, ${valueBytes} B, ${clients} clients`,
+        table: tableOf(outcomes),
+      });
+      for (const outcome of outcomes.values()) if (outcome.ok) commands.push(outcome.results[0].commandLine);
+    }
+    return {
+      title: "Hits over the Redis protocol",
+      notes: [
+        `${effort.rounds} interleaved rounds of about ${effort.seconds} s; median (min-max); GET of one key by redis-benchmark.`,
+        "'depth' is how many requests a client sends before it reads the replies.",
+      ],
+      tables,
+      findings: [],
+      commands,
+    };
+  },
+};
+
+async function measure(
+  { port, tree }: RespSubject,
+  { depth, requests }: { depth: number; requests: number },
+): Promise<RespResult> {
+  await mustAnswer(port);
+  const cpuBeforeMs = tree.cpuMs;
+  const words = ["-p", `${port}`, "-c", `${clients}`, "-n", `${requests}`, "-P", `${depth}`, "--csv", "get", key];
+  const { success, stdout, stderr } = await new Deno.Command("taskset", {
+    args: ["-c", `${loadCore}`, "timeout", "120", "redis-benchmark", ...words],
+  }).output();
+  const cpuMs = tree.cpuMs - cpuBeforeMs;
+  const text = new TextDecoder().decode(stdout);
+  const cells = text.trim().split("\n").pop()!.split(",").map((cell) => cell.replaceAll('"', ""));
+  const [, rate, , , p50, , p99] = cells;
+  if (!success || !(Number(rate) > 0)) {
+    throw new Error(`redis-benchmark failed: ${new TextDecoder().decode(stderr).trim() || text.trim()}`);
+  }
+  await mustAnswer(port);
+  return {
+    requestsPerSecond: Number(rate),
+    cpuMicrosPerRequest: cpuMs * 1000 / requests,
+    p50Ms: Number(p50),
+    p99Ms: Number(p99),
+    commandLine: `taskset -c ${loadCore} redis-benchmark ${words.join(" ")}`,
+  };
+}
+
+async function mustAnswer(port: number): Promise<void> {
+  using client = await RespClient.connect(port);
+  const reply = await client.command("GET", key);
+  const value = reply instanceof Uint8Array ? new TextDecoder().decode(reply) : String(reply);
+  if (value !== valueOf(key, valueBytes)) throw new Error(`wrong answer for ${key}: ${value.slice(0, 60)}`);
+}
+
+function tableOf(outcomes: ReadonlyMap<string, Outcome<RespResult>>): Table {
+  const [first] = outcomes.values();
+  const rows = [...outcomes].map(([name, outcome]) => {
+    if (!outcome.ok) return [name, `FAILED: ${outcome.reason}`];
+    const spread = (of: (result: RespResult) => number) => writtenSpread(outcome.results.map(of));
+    const ratio = (of: (result: RespResult) => number) => {
+      const value = pairedRatio(first, outcome, of);
+      return value === null ? "-" : written(value);
+    };
+    return [
+      name,
+      spread((result) => result.requestsPerSecond),
+      spread((result) => result.cpuMicrosPerRequest),
+      spread((result) => result.p50Ms),
+      spread((result) => result.p99Ms),
+      ratio((result) => result.requestsPerSecond),
+      ratio((result) => result.cpuMicrosPerRequest),
+    ];
+  });
+  const columns = ["peer", "requests/s", "CPU us/request", "p50 ms", "p99 ms"];
+  return new Table([...columns, "rate of redis-proxy / this", "CPU of redis-proxy / this"], rows);
+}
