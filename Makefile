@@ -89,6 +89,10 @@ bench: tools ## measure against what people would pick instead; half an hour; re
 bench-quick: tools ## the same in under two minutes, rougher; results go to bench/results/quick/
 	@bench/peers/install.sh && deno run -A bench/run.ts --quick
 
+.PHONY: soak
+soak: tools ## a million reads against a Redis that is written, killed and restarted: none may be stale; eight minutes
+	@deno run -A bench/coherence/soak.ts
+
 .PHONY: profile
 profile: tools ## a CPU profile of the hit path, as a table and a flame graph, to bench/results/
 	@bench/peers/install.sh && deno run -A bench/profile.ts

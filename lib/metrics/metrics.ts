@@ -97,29 +97,22 @@ export class Metrics {
       });
     }
 
+    // Collectors run in the order of their making, and all in one turn: this one reads for all that follow.
+    let now: Gauges;
     new client.Counter({
       name: `${PREFIX}removals_total`,
       help: `Items that left the cache, by reason. ${texts(REMOVAL_REASONS)}`,
       labelNames: ["reason"],
       registers,
       collect() {
+        now = gauges();
         this.reset();
-        for (const [reason, count] of Object.entries(gauges().removals)) this.inc({ reason }, count);
+        for (const [reason, count] of Object.entries(now.removals)) this.inc({ reason }, count);
       },
     });
-
-    let now: Gauges;
-    for (
-      const [key, [name, help]] of Object.entries(READING_DEFINITIONS) as [
-        keyof typeof READING_DEFINITIONS,
-        [string, string],
-      ][]
-    ) {
-      // Collectors run in the order of their making, and all in one turn: the first reads for all of them.
-      const read = (): number => {
-        if (key === "itemsHeld") now = gauges();
-        return Number(now[key]);
-      };
+    for (const key of Object.keys(READING_DEFINITIONS) as (keyof typeof READING_DEFINITIONS)[]) {
+      const [name, help] = READING_DEFINITIONS[key];
+      const read = (): number => Number(now[key]);
       if (name.endsWith("_total")) {
         new client.Counter({
           name: PREFIX + name,

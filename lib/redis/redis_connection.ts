@@ -169,7 +169,7 @@ export class RedisConnection {
 
   #look(): void {
     for (const waited of this.#unanswered) {
-      if (++waited.looks > HEARTBEAT_SILENT_LOOKS) {
+      if (++waited.looks >= HEARTBEAT_SILENT_LOOKS) {
         return this.lose(new Error(`no answer for ${HEARTBEAT_SILENT_LOOKS * HEARTBEAT_LOOK_MS} ms`));
       }
     }
