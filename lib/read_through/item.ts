@@ -40,7 +40,9 @@ export class Item {
     const { frame } = bulkFrame(bytes);
     this.frame = frame;
     this.length = bytes.length;
-    this.etag = `"${hash("sha256", bytes, "base64url").slice(0, ETAG_CHARACTERS)}"`;
+    const etag = `"${hash("sha256", bytes, "base64url").slice(0, ETAG_CHARACTERS)}"`;
+    // Through a buffer, so that the string stands alone: put together from parts it would hold all of them.
+    this.etag = Buffer.from(etag, "latin1").toString("latin1");
     this.isText = isUtf8(bytes);
     this.freshUntilMs = freshUntilMs;
   }
