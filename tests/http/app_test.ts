@@ -144,7 +144,7 @@ Deno.test("an empty value is a hit like any other", async () => {
 });
 
 Deno.test("how it was found is said for every way of finding", async () => {
-  using door = new Door({ itemBytesMax: 1_000, staleTtlMs: 60_000, negativeTtlMs: 60_000, ttlMs: 100 });
+  using door = new Door({ itemBytesMax: 2_000, staleTtlMs: 60_000, negativeTtlMs: 60_000, ttlMs: 100 });
   door.rig.connect({ tracked: false });
   const both = async (target: string, reply: KeyReply): Promise<(string | null)[]> => {
     const first = door.app.handle(request(target));

@@ -312,7 +312,7 @@ for (
   })
 ) {
   Deno.test(`an item that is past its time is gone once Redis said ${name}`, async () => {
-    using rig = new Rig({ staleTtlMs: 60_000, ttlMs: 100, itemBytesMax: 1_000 });
+    using rig = new Rig({ staleTtlMs: 60_000, ttlMs: 100, itemBytesMax: 2_000 });
     rig.connect({ tracked: false });
     await rig.fill("k", value("v"));
     await rig.time.pass(100);
@@ -1135,7 +1135,7 @@ Deno.test("a source that fails although its connection is there is not asked aga
     counters: newCounters(),
     cache: rig.cache,
     absent: null,
-    itemBytesMax: 1_000,
+    itemBytesMax: 2_000,
     ttlMs: 1_000,
     negativeTtlMs: 0,
     staleTtlMs: 0,
