@@ -136,6 +136,68 @@ export const HTTP_SECOND_CHANCES_MAX = 256;
 /** Pressure is over when no room had to be made for this long, in ms. */
 export const HTTP_RECOVERED_MS = 2_000;
 
+// RESP. Time is counted in looks, so a process that was suspended blames nobody.
+
+/** Longest request in bytes, all of it: an MGET of 100,000 keys of 100 bytes. */
+export const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Most arguments of a request, as in Redis before 7.0; it costs 5 bytes at least to send one. */
+export const REQUEST_ARGUMENTS_MAX = 1_048_576;
+
+/** Longest inline request, and longest line that holds a length, in bytes: as Redis. */
+export const REQUEST_LINE_BYTES_MAX = 65_536;
+
+/** Most arguments of a request before the client has authenticated itself: as Redis. */
+export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
+
+/** Longest argument, in bytes, before the client has authenticated itself: as Redis. */
+export const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
+
+/** Bytes of the read buffer of a client that just connected: a pipeline of 100 small GETs. */
+export const READ_BUFFER_BYTES_MIN = 4_096;
+
+/** A client that fills its read buffer gets one twice as large, up to this many bytes; longer only for one long request. */
+export const READ_BUFFER_BYTES_MAX = 65_536;
+
+/** Bytes of the reply buffer of a client that just connected. */
+export const REPLY_BUFFER_BYTES_MIN = 1_024;
+
+/** A reply buffer that grew beyond this many bytes is given back once it is empty. */
+export const REPLY_BUFFER_BYTES_KEPT = 65_536;
+
+/** Deepest nesting of aggregates in a reply. Redis nests Lua's tables 8 deep, COMMAND DOCS less than 10. */
+export const REPLY_DEPTH_MAX = 128;
+
+/** Connections that may wait in the kernel to be accepted; Linux's own bound by default. */
+export const RESP_BACKLOG_MAX = 4_096;
+
+/** Pause before accepting is tried again, in ms, when it failed: descriptors ran out, and come back when somebody goes. */
+export const ACCEPT_RETRY_MS = 50;
+
+/** Replies of this many bytes waiting to be sent make the client wait: no request of it is read before they are gone. */
+export const REPLY_BYTES_MAX = 262_144;
+
+/** Late replies that make the client wait likewise: as many as one round trip to Redis brings. */
+export const LATE_REPLIES_MAX = 128;
+
+/** A frame of this many bytes is sent from where it is; copying a smaller one costs less than a write of its own. */
+export const FRAME_COPY_BYTES_MAX = 16_384;
+
+/** Pause between two looks at the sessions, in ms. */
+export const SESSION_LOOK_MS = 1_000;
+
+/** A request that was begun must be complete before so many looks: 30 s. */
+export const HALF_REQUEST_LOOKS_MAX = 30;
+
+/** A client must have taken some bytes of its replies before so many looks: 10 s. */
+export const UNREAD_REPLY_LOOKS_MAX = 10;
+
+/** A client must give the password, where one is needed, before so many looks: 30 s. */
+export const STRANGER_LOOKS_MAX = 30;
+
+/** Most questions in flight, all clients together; the next is refused. */
+export const QUESTIONS_MAX = 16_384;
+
 // The log
 
 /** How often, in ms, a limit that is reached again and again is logged. */
@@ -164,5 +226,7 @@ assertBound(
 );
 assertBound(RECONNECT_PAUSE_MS_MIN <= RECONNECT_PAUSE_MS_MAX, "the first pause is longer than the longest");
 assertBound(RECONNECT_PAUSE_MS_MAX + CONNECT_TIMEOUT_MS_MIN < 2_000, "a reconnect can take longer than 2 s");
+assertBound(READ_BUFFER_BYTES_MIN <= READ_BUFFER_BYTES_MAX, "the read buffer starts larger than it may be");
+assertBound(UNAUTHENTICATED_BULK_BYTES_MAX < REQUEST_BYTES_MAX, "a stranger may send more than a friend");
 assertBound(STOP_GRACE_MS + STOP_REDIS_MS < STOP_MS_MAX, "the grace ends after the process must have ended");
 assertBound(ITEM_BYTES_FRACTION_MAX < 1 - NEGATIVE_BYTES_FRACTION, "the largest item does not fit");

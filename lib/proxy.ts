@@ -2,7 +2,7 @@
  * One proxy: its parts, put together, started and stopped.
  *
  *   HttpServer ─▶ App ─▶ ReadThrough ─▶ LruTtlCache
- *                             └───────▶ RedisSource ─▶ Redis
+ *   RespServer ───────┘       └───────▶ RedisSource ─▶ Redis
  */
 
 import { Admission } from "./admission.ts";
@@ -29,14 +29,18 @@ import { newCounters } from "./metrics/counters.ts";
 import { LimitWatch } from "./metrics/limit_watch.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { Item } from "./read_through/item.ts";
+import { Password } from "./password.ts";
 import { ReadThrough } from "./read_through/read_through.ts";
 import { RedisSource } from "./redis/redis_source.ts";
+import { Asker } from "./resp/asker.ts";
+import { RespServer } from "./resp/resp_server.ts";
 
 /** A proxy with its own cache, its own connection to Redis and its own port. */
 export class Proxy {
   readonly #settings: Settings;
   readonly #version: string;
   readonly #server: HttpServer;
+  readonly #respServer: RespServer | null;
   readonly #source: RedisSource;
   readonly #readThrough: ReadThrough;
   readonly #limitWatch: LimitWatch;
@@ -127,6 +131,21 @@ export class Proxy {
       connectionsMax: Math.max(settings.maxConnections, HTTP_CONNECTIONS_MAX),
       onEvent: (event) => this.#hear(event),
     });
+    this.#respServer = settings.respPort === null ? null : new RespServer({
+      hostname: settings.proxyHost,
+      port: settings.respPort,
+      admission,
+      counters,
+      services: {
+        clock,
+        readThrough: this.#readThrough,
+        asker: new Asker(this.#source, settings.redisTimeoutMs),
+        outcomes: counters.resp,
+        password: settings.proxyPassword === null ? null : new Password(settings.proxyPassword),
+        version,
+      },
+      onCutOff: () => logger.debug("a RESP client kept the proxy waiting and was cut off"),
+    });
   }
 
   #hear(event: HttpServerEvent): void {
@@ -145,6 +164,10 @@ export class Proxy {
       settings: describeSettings(this.#settings),
     });
     this.#server.start();
+    if (this.#respServer !== null) {
+      const { hostname, port } = this.#respServer.start();
+      logger.info("serving RESP", { hostname, port });
+    }
     this.#source.start(this.#readThrough);
     this.#housekeeping = setInterval(() => {
       this.#readThrough.sweep(SWEEP_BUDGET);
@@ -155,7 +178,10 @@ export class Proxy {
   /** Serves nobody new, lets requests in flight finish, and closes everything; bounded by `STOP_MS_MAX`. */
   async stop(): Promise<void> {
     logger.info("stopping");
-    await this.#server.stop({ deadlineMs: STOP_GRACE_MS });
+    await Promise.all([
+      this.#server.stop({ deadlineMs: STOP_GRACE_MS }),
+      this.#respServer?.stop({ deadlineMs: STOP_GRACE_MS }),
+    ]);
     clearInterval(this.#housekeeping);
     await this.#source.stop(STOP_REDIS_MS);
     this.#readThrough.close();

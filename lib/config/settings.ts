@@ -30,6 +30,7 @@ export interface Settings {
   readonly proxyHost: string;
   readonly proxyPort: number;
   readonly proxyPassword: string | null;
+  readonly respPort: number | null;
   readonly cacheTtlMs: number;
   readonly cacheEntriesMax: number;
   readonly cacheBytesMax: number;
@@ -145,7 +146,7 @@ const RESP_COMMANDS: SettingDefinition = {
   name: "RESP_COMMANDS",
   default: "read",
   must: "'read' or 'all'",
-  meaning: "what the RESP service answers",
+  meaning: "what the RESP service answers; 'all' is not built yet",
 };
 const CACHE_COHERENCE: SettingDefinition = {
   name: "CACHE_COHERENCE",
@@ -265,6 +266,7 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
     proxyHost: readHost(PROXY_HOST),
     proxyPort: readInteger(PROXY_PORT),
     proxyPassword: readPassword(),
+    respPort: readInteger(RESP_PORT) || null,
     cacheTtlMs: readInteger(CACHE_TTL) * 1000,
     cacheEntriesMax: readInteger(CACHE_MAXSIZE),
     cacheBytesMax: readInteger(CACHE_MAXBYTES),
@@ -275,10 +277,8 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
     maxConnections: readInteger(MAX_CONNECTIONS),
     logLevel: readChoice(LOG_LEVEL, ["debug", "info", "warn", "error"]),
   };
-  const respPort = readInteger(RESP_PORT);
   const respCommands = readChoice(RESP_COMMANDS, ["read", "all"]);
-  if (respPort !== 0) problems.push(`RESP_PORT must be 0 or unset: the RESP service is not built yet`);
-  if (respCommands !== "read") problems.push(`RESP_COMMANDS must be 'read': the RESP service is not built yet`);
+  if (respCommands !== "read") problems.push(`RESP_COMMANDS must be 'read', as 'all' is not built yet: received "all"`);
 
   const warnings = Object.keys(record)
     .filter((name) => OUR_PREFIX.test(name) && !KNOWN_NAMES.includes(name))
@@ -340,6 +340,7 @@ export function describeSettings(settings: Settings): Record<string, string | nu
     proxyHost: settings.proxyHost,
     proxyPort: settings.proxyPort,
     proxyPassword: settings.proxyPassword === null ? null : "***",
+    respPort: settings.respPort,
     cacheTtlMs: settings.cacheTtlMs,
     cacheEntriesMax: settings.cacheEntriesMax,
     cacheBytesMax: settings.cacheBytesMax,

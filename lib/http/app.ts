@@ -10,9 +10,10 @@ import { KEY_BYTES_MAX, RETRY_AFTER_S } from "../limits.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { readKey } from "../protocol/key.ts";
 import { problem } from "../protocol/problem.ts";
+import { outcomeOf } from "../read_through/read_outcome.ts";
 import type { ReadThrough } from "../read_through/read_through.ts";
 import type { Bearer } from "./bearer.ts";
-import { answerResponse, hitResponse, outcomeOf } from "./key_response.ts";
+import { answerResponse, hitResponse } from "./key_response.ts";
 
 /** What the front door needs. */
 export interface AppOptions {

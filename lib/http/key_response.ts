@@ -6,7 +6,6 @@
 
 import type { Answer, Failure } from "../read_through/answer.ts";
 import type { Item } from "../read_through/item.ts";
-import type { ReadOutcome } from "../metrics/counters.ts";
 import { ifNoneMatch } from "../protocol/entity_tag.ts";
 import { problem } from "../protocol/problem.ts";
 import { RETRY_AFTER_S } from "../limits.ts";
@@ -94,19 +93,5 @@ export function answerResponse(answer: Answer, ifNoneMatchHeader: string | null)
       return answer.collapsed ? wrongTypeCollapsed() : wrongType();
     case "failed":
       return failed[answer.failure]();
-  }
-}
-
-/** Returns under which outcome `answer` is counted. */
-export function outcomeOf(answer: Answer): ReadOutcome {
-  switch (answer.kind) {
-    case "fill":
-      return answer.collapsed ? "collapsed" : "fill";
-    case "absent":
-      return answer.remembered ? "absent_remembered" : "absent";
-    case "failed":
-      return answer.failure;
-    default:
-      return answer.kind;
   }
 }

@@ -57,11 +57,14 @@ export const COUNTER_DEFINITIONS = {
 export type CounterName = keyof typeof COUNTER_DEFINITIONS;
 
 /** All counters of one proxy; every one starts at zero and only rises. */
-export type Counters = Record<CounterName, number> & { readonly http: Record<ReadOutcome, number> };
+export type Counters = Record<CounterName, number> & {
+  readonly http: Record<ReadOutcome, number>;
+  readonly resp: Record<ReadOutcome, number>;
+};
 
 /** Returns counters at zero. */
 export function newCounters(): Counters {
-  return { ...zeros(COUNTER_DEFINITIONS), http: zeros(READ_OUTCOMES) };
+  return { ...zeros(COUNTER_DEFINITIONS), http: zeros(READ_OUTCOMES), resp: zeros(READ_OUTCOMES) };
 }
 
 function zeros<T extends string>(definitions: Readonly<Record<T, string>>): Record<T, number> {

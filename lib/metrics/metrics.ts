@@ -80,8 +80,10 @@ export class Metrics {
       registers,
       collect() {
         this.reset();
-        for (const outcome of Object.keys(counters.http) as ReadOutcome[]) {
-          this.inc({ door: "http", outcome }, counters.http[outcome]);
+        for (const door of ["http", "resp"] as const) {
+          for (const outcome of Object.keys(counters[door]) as ReadOutcome[]) {
+            this.inc({ door, outcome }, counters[door][outcome]);
+          }
         }
       },
     });

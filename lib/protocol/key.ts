@@ -13,7 +13,10 @@ import { Buffer } from "node:buffer";
 export type Key = string;
 
 /** What a target's key can be: the key, or why there is none. */
-export type KeyResult = { readonly ok: true; readonly key: Key } | { readonly ok: false; readonly reason: "malformed" | "too_long" };
+export type KeyResult = { readonly ok: true; readonly key: Key } | {
+  readonly ok: false;
+  readonly reason: "malformed" | "too_long";
+};
 
 const PERCENT = 0x25;
 const encoder = new TextEncoder();

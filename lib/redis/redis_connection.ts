@@ -13,6 +13,7 @@ import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
 import type { RedisAddress } from "../config/settings.ts";
 import { type Key, keyFromBytes, keyToBytes } from "../protocol/key.ts";
+import type { IntegerReply } from "../read_through/integer_source.ts";
 import type { KeyReply, Outage } from "../read_through/source.ts";
 import { HEARTBEAT_LOOK_MS, HEARTBEAT_PING_LOOKS, HEARTBEAT_SILENT_LOOKS } from "../limits.ts";
 
@@ -125,6 +126,16 @@ export class RedisConnection {
     for (const { value, ttl } of sent) replies.push(keyReply(await value, await ttl));
     this.#unanswered.delete(waited);
     return replies;
+  }
+
+  /** Sends one command whose reply is an integer. Rejects when the connection is lost meanwhile. */
+  async integer(words: readonly Buffer[]): Promise<IntegerReply> {
+    const waited = { looks: 0 };
+    this.#unanswered.add(waited);
+    const reply = await this.#client.sendCommand<number>(words).catch(asReply);
+    if (reply === LOST) throw new Error("Cannot ask: the connection to Redis was lost");
+    this.#unanswered.delete(waited);
+    return reply instanceof ErrorReply ? { kind: "error", text: reply.message } : { kind: "integer", value: reply };
   }
 
   /** Returns how full Redis's tracking table is, `null` where Redis does not tell. Rejects when the connection is lost. */

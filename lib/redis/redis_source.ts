@@ -8,8 +8,10 @@
  */
 
 import { getLogger } from "@logtape/logtape";
+import type { Buffer } from "node:buffer";
 import type { Coherence, RedisAddress } from "../config/settings.ts";
 import type { Key } from "../protocol/key.ts";
+import type { IntegerReply, IntegerSource } from "../read_through/integer_source.ts";
 import type { KeyReply, Source, SourceListener } from "../read_through/source.ts";
 import {
   CONNECT_TIMEOUT_MS_MIN,
@@ -32,7 +34,7 @@ export interface RedisSourceOptions {
 }
 
 /** Reads keys from one Redis and passes its invalidations on. */
-export class RedisSource implements Source {
+export class RedisSource implements Source, IntegerSource {
   readonly #options: RedisSourceOptions;
   readonly #random: () => number;
   readonly #connectTimeoutMs: number;
@@ -60,6 +62,10 @@ export class RedisSource implements Source {
 
   read(keys: readonly Key[]): Promise<KeyReply[]> {
     return this.#connection?.read(keys) ?? Promise.reject(new Error("Cannot read: a connection to Redis is needed"));
+  }
+
+  integer(words: readonly Buffer[]): Promise<IntegerReply> {
+    return this.#connection?.integer(words) ?? Promise.reject(new Error("Cannot ask: a connection to Redis is needed"));
   }
 
   /** Closes the connection, waiting at most `graceMs` for replies under way. Resolves when nothing is left open. */

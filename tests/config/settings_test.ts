@@ -30,6 +30,7 @@ const DEFAULTS: Settings = {
   proxyHost: "127.0.0.1",
   proxyPort: 5000,
   proxyPassword: null,
+  respPort: null,
   cacheTtlMs: 3_600_000,
   cacheEntriesMax: 1024,
   cacheBytesMax: 268_435_456,
@@ -175,8 +176,12 @@ Deno.test("each word of a choice is accepted", () => {
   good({ RESP_COMMANDS: "read" });
 });
 
-Deno.test("what the RESP service needs is refused by name while there is none", () => {
-  assert.match(problemsOf({ RESP_PORT: "6380" })[0], /^RESP_PORT must be .*not built/);
+Deno.test("RESP_PORT is a port, or off when it is 0", () => {
+  assert.equal(good({ RESP_PORT: "6380" }).respPort, 6380);
+  assert.equal(good({ RESP_PORT: "0" }).respPort, null);
+});
+
+Deno.test("RESP_COMMANDS=all is refused by name while it is not built", () => {
   assert.match(problemsOf({ RESP_COMMANDS: "all" })[0], /^RESP_COMMANDS must be .*not built/);
 });
 

@@ -102,12 +102,12 @@ Deno.test("every counter is there, with its help and its value", async () => {
 Deno.test("reads are counted by outcome, and the help says what each means", async () => {
   const { metrics, counters } = scene();
   const { help, samples } = parse(await metrics.text()).get("redis_proxy_reads_total")!;
-  assert.equal(samples.size, Object.keys(READ_OUTCOMES).length);
+  assert.equal(samples.size, 2 * Object.keys(READ_OUTCOMES).length);
   for (const [outcome, text] of Object.entries(READ_OUTCOMES)) {
-    assert.equal(
-      samples.get(`redis_proxy_reads_total{door="http",outcome="${outcome}"}`),
-      counters.http[outcome as ReadOutcome],
-    );
+    for (const door of ["http", "resp"] as const) {
+      const sample = `redis_proxy_reads_total{door="${door}",outcome="${outcome}"}`;
+      assert.equal(samples.get(sample), counters[door][outcome as ReadOutcome]);
+    }
     assert.ok(help.includes(`${outcome}: ${text}`), outcome);
   }
 });
@@ -204,9 +204,10 @@ Deno.test("counters begin at zero, each proxy with its own", () => {
   const [first, second] = [newCounters(), newCounters()];
   first.roundTrips++;
   first.http.hit++;
-  const { http, ...rest } = second;
-  assert.deepEqual(new Set([...Object.values(http), ...Object.values(rest)]), new Set([0]));
+  const { http, resp, ...rest } = second;
+  assert.deepEqual(new Set([http, resp, rest].flatMap((counts) => Object.values(counts))), new Set([0]));
   assert.deepEqual(Object.keys(http), Object.keys(READ_OUTCOMES));
+  assert.deepEqual(Object.keys(resp), Object.keys(READ_OUTCOMES));
   assert.deepEqual(Object.keys(rest), Object.keys(COUNTER_DEFINITIONS));
 });
 

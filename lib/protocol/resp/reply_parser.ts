@@ -5,11 +5,7 @@
  * parser builds nothing and keeps no bytes: it looks at each byte of a line once, steps over bulks without a look, and
  * remembers, for each open aggregate, how many values are missing. What a frame says is told by `readReply`.
  */
-
-// Bounds. To be moved to limits.ts.
-
-/** Deepest nesting of aggregates in a reply. Redis nests Lua's tables 8 deep, COMMAND DOCS less than 10. */
-export const REPLY_DEPTH_MAX = 128;
+import { REPLY_DEPTH_MAX } from "../../limits.ts";
 
 /** Most digits of a length: what a number holds exactly. */
 const LENGTH_DIGITS_MAX = 15;

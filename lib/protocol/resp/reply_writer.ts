@@ -3,17 +3,10 @@
  */
 
 import { Buffer } from "node:buffer";
+import { REPLY_BUFFER_BYTES_KEPT, REPLY_BUFFER_BYTES_MIN } from "../../limits.ts";
 
 /** Versions of the protocol that a client can choose. */
 export type Protocol = 2 | 3;
-
-// Bounds. To be moved to limits.ts.
-
-/** Bytes of the reply buffer of a client that just connected. */
-export const REPLY_BUFFER_BYTES_MIN = 1_024;
-
-/** A reply buffer that grew beyond this many bytes is given back once it is empty. */
-export const REPLY_BUFFER_BYTES_KEPT = 65_536;
 
 const CR = 0x0d;
 const LF = 0x0a;

@@ -21,29 +21,16 @@
 
 import { Buffer } from "node:buffer";
 import type { Key } from "../key.ts";
-
-// Bounds. To be moved to limits.ts.
-
-/** Longest request in bytes, all of it: an MGET of 100,000 keys of 100 bytes. */
-export const REQUEST_BYTES_MAX = 16 * 1024 * 1024;
-
-/** Most arguments of a request, as in Redis before 7.0; it costs 5 bytes at least to send one. */
-export const REQUEST_ARGUMENTS_MAX = 1_048_576;
-
-/** Longest inline request, and longest line that holds a length, in bytes: as Redis. */
-export const REQUEST_LINE_BYTES_MAX = 65_536;
-
-/** Most arguments of a request before the client has authenticated itself: as Redis. */
-export const UNAUTHENTICATED_ARGUMENTS_MAX = 10;
-
-/** Longest argument, in bytes, before the client has authenticated itself: as Redis. */
-export const UNAUTHENTICATED_BULK_BYTES_MAX = 16_384;
-
-/** Bytes of the read buffer of a client that just connected: a pipeline of 100 small GETs. */
-export const READ_BUFFER_BYTES_MIN = 4_096;
-
-/** A client that fills its read buffer gets one twice as large, up to this many bytes; longer only for one long request. */
-export const READ_BUFFER_BYTES_MAX = 65_536;
+import { KeyMemo } from "./key_memo.ts";
+import {
+  READ_BUFFER_BYTES_MAX,
+  READ_BUFFER_BYTES_MIN,
+  REQUEST_ARGUMENTS_MAX,
+  REQUEST_BYTES_MAX,
+  REQUEST_LINE_BYTES_MAX,
+  UNAUTHENTICATED_ARGUMENTS_MAX,
+  UNAUTHENTICATED_BULK_BYTES_MAX,
+} from "../../limits.ts";
 
 /** Arguments of a request whose places are kept in arrays that are reused; a longer request's arrays go with it. */
 const ARGUMENTS_KEPT = 1_024;
@@ -57,10 +44,12 @@ const DOLLAR = 0x24;
 const SINGLE_QUOTE = 0x27;
 const ASTERISK = 0x2a;
 const MINUS = 0x2d;
-const SLASH = 0x2f;
 const ZERO = 0x30;
 const BACKSLASH = 0x5c;
 const LOWER_X = 0x78;
+
+/** One for all clients: what one asked for another asks for as well. */
+const keyMemo = new KeyMemo();
 
 /** What `#length` returns beside lengths, which may be negative but are integers. */
 const NOT_YET = Infinity;
@@ -73,6 +62,8 @@ export type RequestStatus = "complete" | "incomplete" | "invalid";
 /** Reads the requests of one client. */
 export class RequestParser {
   #bytes: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES_MIN);
+  /** The space of a buffer that holds nothing. */
+  #empty: Buffer<ArrayBuffer> = this.#bytes.subarray(1);
   /** First byte of the request being read, or of the last one. */
   #start = 1;
   /** First byte that was not parsed. */
@@ -134,7 +125,10 @@ export class RequestParser {
     if (kept > size / 2 ? isTight : this.#isFilled && size < READ_BUFFER_BYTES_MAX) this.#moveTo(size * 2);
     else if (size > READ_BUFFER_BYTES_MAX && kept < READ_BUFFER_BYTES_MAX / 2) this.#moveTo(READ_BUFFER_BYTES_MAX);
     else if (isTight || kept === 0) this.#moveTo(size);
-    return this.#bytes.subarray(this.#end);
+    // Between requests it is the same place each time, and a client that waits for its replies comes here for each.
+    if (kept > 0) return this.#bytes.subarray(this.#end);
+    if (this.#empty.buffer !== this.#bytes.buffer) this.#empty = this.#bytes.subarray(1);
+    return this.#empty;
   }
 
   /** Takes over `count` bytes that were written to the beginning of `space()`. */
@@ -190,19 +184,14 @@ export class RequestParser {
   }
 
   /**
-   * Returns argument `index` as a key: what `keyFromBytes(argument(index))` would be, in one copy instead of two.
+   * Returns argument `index` as a key: what `keyFromBytes(argument(index))` would be, in one copy at most.
    *
-   * The slash borrows the byte before the argument, which belongs to a length or to a blank, for the time of the copy;
-   * the byte in front of everything is there for an argument at the very beginning.
+   * The byte before an argument, which is borrowed for that copy, belongs to a length or to a blank; the byte in front of
+   * everything is there for an argument at the very beginning.
    */
   key(index: number): Key {
-    const bytes = this.#bytes;
-    const from = this.#start + this.#offsets[index];
-    const borrowed = bytes[from - 1];
-    bytes[from - 1] = SLASH;
-    const key = bytes.toString("latin1", from - 1, from + this.#lengths[index]);
-    bytes[from - 1] = borrowed;
-    return key;
+    const start = this.#start + this.#offsets[index];
+    return keyMemo.keyOf(this.#bytes, { start, end: start + this.#lengths[index] });
   }
 
   /** True when argument `index` is `word`, which is in lower case ASCII; upper and lower case are the same. */

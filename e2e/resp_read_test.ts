@@ -1,0 +1,527 @@
+/** `RESP_COMMANDS=read` in front of a real Redis: the same answers, and the clients that people use. */
+
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { Admission } from "../lib/admission.ts";
+import { LruTtlCache } from "../lib/cache/lru_ttl_cache.ts";
+import { Clock } from "../lib/clock.ts";
+import { newCounters } from "../lib/metrics/counters.ts";
+import type { Item } from "../lib/read_through/item.ts";
+import { ReadThrough } from "../lib/read_through/read_through.ts";
+import { RedisSource } from "../lib/redis/redis_source.ts";
+import { Asker } from "../lib/resp/asker.ts";
+import { Password } from "../lib/password.ts";
+import { RespServer } from "../lib/resp/resp_server.ts";
+import { withDeadline } from "./support/deadline.ts";
+import { ByteReader } from "./support/byte_reader.ts";
+import { eventually } from "./support/eventually.ts";
+import { RedisServer } from "./support/redis_server.ts";
+import { ReplyError, RespClient } from "./support/resp_client.ts";
+
+const TIMEOUT_MS = 2_000;
+const CACHE_TTL_MS = 60_000;
+const DEADLINE_MS = 20_000;
+const PASSWORD = "a-password";
+
+/** The front door with all that is behind it, in this process. */
+class Door implements AsyncDisposable {
+  readonly counters = newCounters();
+  readonly outcomes = newCounters().http;
+  readonly #source: RedisSource;
+  readonly #readThrough: ReadThrough;
+  readonly #server: RespServer;
+  readonly port: number;
+
+  private constructor(redis: RedisServer, password: string | null) {
+    const { counters, outcomes } = this;
+    const clock = new Clock();
+    this.#source = new RedisSource({
+      address: { host: "127.0.0.1", port: redis.port, tls: false, username: null, password: null, database: 0 },
+      coherence: "tracking",
+      timeoutMs: TIMEOUT_MS,
+    });
+    this.#readThrough = new ReadThrough({
+      clock,
+      source: this.#source,
+      counters,
+      cache: new LruTtlCache<Item>({ entriesMax: 10_000, ttlMs: CACHE_TTL_MS, nowMs: () => clock.nowMs }),
+      absent: null,
+      itemBytesMax: 100_000_000,
+      ttlMs: CACHE_TTL_MS,
+      negativeTtlMs: 0,
+      staleTtlMs: 0,
+      timeoutMs: TIMEOUT_MS,
+      parallelMax: 1,
+    });
+    const integers = {
+      integer: async (words: readonly Buffer[]) => {
+        const reply = await redis.command(...words);
+        if (reply instanceof ReplyError) return { kind: "error", text: reply.message } as const;
+        assert.equal(typeof reply, "number");
+        return { kind: "integer", value: reply as number } as const;
+      },
+    };
+    this.#server = new RespServer({
+      hostname: "127.0.0.1",
+      port: 0,
+      admission: new Admission(100),
+      counters,
+      services: {
+        clock,
+        readThrough: this.#readThrough,
+        asker: new Asker(integers, TIMEOUT_MS),
+        outcomes,
+        password: password === null ? null : new Password(password),
+        version: "0.0.0",
+      },
+    });
+    this.#source.start(this.#readThrough);
+    this.port = this.#server.start().port;
+  }
+
+  static async open(redis: RedisServer, { password = null }: { password?: string | null } = {}): Promise<Door> {
+    const door = new Door(redis, password);
+    await eventually(() => door.#readThrough.isUp);
+    return door;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#server.stop({ deadlineMs: 0 });
+    await this.#source.stop(100);
+    this.#readThrough.close();
+  }
+}
+
+function textOf(reply: unknown): string {
+  return Buffer.from(reply as Uint8Array).toString();
+}
+
+Deno.test("a key is read from Redis once, text or bytes, and anew when it has changed", async () => {
+  await using redis = await RedisServer.start();
+  await using door = await Door.open(redis);
+  using client = await RespClient.connect(door.port);
+  const key = Buffer.from([0, 255, 13, 10, 47]);
+  const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+  await redis.pipeline([["SET", "greeting", "hello"], ["SET", key, bytes], ["CONFIG", "RESETSTAT"]]);
+  for (let i = 0; i < 5; i++) {
+    assert.equal(textOf(await client.command("GET", "greeting")), "hello");
+    assert.deepEqual(Buffer.from(await client.command("GET", key) as Uint8Array), bytes);
+  }
+  assert.equal(await redis.commandCalls("get"), 2);
+  assert.deepEqual([door.outcomes.fill, door.outcomes.hit], [2, 8]);
+  await redis.command("SET", "greeting", "bye");
+  await eventually(async () => assert.equal(textOf(await client.command("GET", "greeting")), "bye"));
+});
+
+Deno.test("the misses of one pipeline, and of one MGET, cost one round trip", async () => {
+  await using redis = await RedisServer.start();
+  await using door = await Door.open(redis);
+  using client = await RespClient.connect(door.port);
+  for (let i = 0; i < 60; i++) await redis.command("SET", `k${i}`, `v${i}`);
+  const before = door.counters.roundTrips;
+  const gets = await client.pipeline(Array.from({ length: 30 }, (_, i) => ["GET", `k${i}`]));
+  assert.deepEqual(gets.map(textOf), Array.from({ length: 30 }, (_, i) => `v${i}`));
+  const all = await client.command("MGET", ...Array.from({ length: 60 }, (_, i) => `k${i}`), "nosuch") as unknown[];
+  assert.deepEqual(all.slice(0, 60).map(textOf), Array.from({ length: 60 }, (_, i) => `v${i}`));
+  assert.equal(all[60], null);
+  assert.equal(door.counters.roundTrips - before, 2);
+});
+
+/** Sends `text` and ends; returns all that comes back. */
+async function talk(port: number, text: string): Promise<string> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(Buffer.from(text, "latin1"));
+  await connection.closeWrite();
+  return Buffer.from(await new ByteReader(connection).toEnd()).toString("latin1");
+}
+
+/** Requests that are answered by Redis and by us in the same bytes. */
+const ALIKE = [
+  "GET text",
+  "get text",
+  "GET empty",
+  "GET nosuch",
+  "GET list",
+  "GET binary",
+  'GET "sp ace"',
+  "MGET text nosuch list text",
+  "MGET nosuch",
+  "EXISTS text nosuch text",
+  "EXISTS list",
+  "STRLEN text",
+  "STRLEN nosuch",
+  "STRLEN list",
+  "STRLEN binary",
+  "TTL text",
+  "TTL nosuch",
+  "TTL mortal",
+  "PTTL text",
+  "PTTL nosuch",
+  "TTL list",
+  "GET text\r\nGET nosuch\r\nMGET text nosuch\r\nEXISTS text\r\nTTL nosuch\r\nGET text",
+  "GET",
+  "GET a b",
+  "MGET",
+  "EXISTS",
+  "STRLEN",
+  "TTL",
+  "PTTL a b",
+  "ECHO",
+  "PING a b",
+  "CLIENT",
+  "CONFIG",
+  "CONFIG GET",
+  "CLIENT SETNAME",
+  "CLIENT ID x",
+  "RESET x",
+  "COMMAND COUNT x",
+  "SELECT",
+  "AUTH",
+  "PING",
+  "PING hi",
+  "ECHO hi",
+  "SELECT 0",
+  "SELECT 16",
+  "SELECT -1",
+  "SELECT x",
+  "QUIT",
+  "quit now\r\nPING",
+  "CLIENT SETNAME me\r\nCLIENT GETNAME\r\nCLIENT SETNAME ''\r\nCLIENT GETNAME",
+  "CLIENT SETNAME 'a b'",
+  "CLIENT FOO",
+  "CONFIG FOO x",
+  "COMMAND FOO",
+  "CLIENT MAINT_NOTIFICATIONS ON",
+  "CLIENT GETREDIR",
+  "CLIENT TRACKINGINFO",
+  "CLIENT REPLY ON",
+  "CLIENT REPLY x",
+  "CLIENT NO-EVICT x",
+  "FOO",
+  "FOO bar 'b az'",
+  '"fo\\r\\no" "b\\na"',
+  `FOO ${"x".repeat(200)} y`,
+  `${"F".repeat(200)} x`,
+  '"" x',
+  '"f\\x00o" "a\\x00b"',
+  `FOO ${"abcdefgh ".repeat(40)}`,
+  "HELLO x",
+  "HELLO 4",
+  "HELLO 2 FOO",
+  "HELLO 3 SETNAME",
+  "HELLO 3 AUTH a",
+  "HELLO 2 AUTH bob x",
+  "HELLO 3 SETNAME 'a b'",
+  "AUTH x",
+  "AUTH default x",
+  "AUTH bob x",
+  "AUTH a b c",
+  "CONFIG GET save",
+  "CONFIG GET appendonly",
+  "COMMAND INFO nosuch",
+  "COMMAND DOCS nosuch",
+  "RESET",
+  "POST / HTTP/1.1",
+  "Host: x",
+  "*1\r\n$3\r\nGETXX",
+  "*x",
+  "GET 'a",
+];
+
+for (const protocol of ["", "HELLO 3\r\n"]) {
+  Deno.test(`the same answers as Redis${protocol === "" ? "" : ", in RESP3"}, from a list`, async () => {
+    await using redis = await RedisServer.start({ args: ["--save", ""] });
+    await using door = await Door.open(redis);
+    await redis.pipeline([
+      ["SET", "text", "hello"],
+      ["SET", "empty", ""],
+      ["SET", "sp ace", "x"],
+      ["SET", "binary", Buffer.from([0, 13, 10, 255])],
+      ["SET", "mortal", "x", "EX", "1000"],
+      ["RPUSH", "list", "a"],
+    ]);
+    // The greeting holds what differs: the version and the number of the connection.
+    const withoutGreeting = (text: string): string => text.replace(/^%7\r\n.*modules\r\n\*0\r\n/s, "");
+    for (const request of ALIKE) {
+      const theirs = withoutGreeting(await talk(redis.port, protocol + request + "\r\n"));
+      const ours = withoutGreeting(await talk(door.port, protocol + request + "\r\n"));
+      assert.equal(ours, theirs, request);
+    }
+  });
+}
+
+Deno.test("with a password: the same answers as Redis with one", async () => {
+  await using redis = await RedisServer.start({ args: ["--requirepass", PASSWORD] });
+  await using open = await RedisServer.start();
+  await using door = await Door.open(open, { password: PASSWORD });
+  for (
+    const request of [
+      "GET a",
+      "PING",
+      "FOO",
+      "GET",
+      "HELLO",
+      "HELLO 3",
+      "HELLO 4",
+      "HELLO 3 SETNAME a",
+      "HELLO 3 AUTH default x",
+      "AUTH x",
+      "AUTH bob x",
+      "CLIENT ID",
+      "CLIENT FOO",
+      "QUIT",
+      "SELECT 1",
+      "SET a b",
+      `AUTH ${PASSWORD}\r\nGET a\r\nRESET\r\nGET a`,
+      `AUTH default ${PASSWORD}\r\nPING`,
+      `AUTH bob ${PASSWORD}\r\nPING`,
+      "*11",
+      "*1\r\n$16385",
+    ]
+  ) {
+    assert.equal(await talk(door.port, request + "\r\n"), await talk(redis.port, request + "\r\n"), request);
+  }
+});
+
+interface Run {
+  code: number;
+  output: string;
+}
+
+/** Runs a program of the system to its end; `null` when it is not there. */
+async function run(command: string, args: string[], { input = "" } = {}): Promise<Run | null> {
+  try {
+    const child = new Deno.Command(command, { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+    try {
+      const { code, stdout, stderr } = await withDeadline(child.output(), {
+        deadlineMs: DEADLINE_MS,
+        what: `${command}'s end`,
+      });
+      return { code, output: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+for (const flags of [[], ["-3"]]) {
+  Deno.test(`redis-cli ${flags.join(" ")}`, async () => {
+    await using redis = await RedisServer.start();
+    await using door = await Door.open(redis, { password: PASSWORD });
+    await redis.pipeline([["SET", "greeting", "hello"], ["SET", "mortal", "x", "EX", "1000"]]);
+    const cli = ["-p", `${door.port}`, ...flags];
+    const withPassword = ["--no-auth-warning", "-a", PASSWORD];
+    assert.match(
+      (await run("redis-cli", [...cli, "GET", "greeting"]))?.output ?? "",
+      /^NOAUTH Authentication required\.\n/,
+    );
+    for (let i = 0; i < 2; i++) {
+      assert.equal((await run("redis-cli", [...cli, ...withPassword, "GET", "greeting"]))?.output, "hello\n");
+    }
+    const typed = await run("redis-cli", [...cli, ...withPassword], {
+      input: "get greeting\nmget greeting nosuch\nset a b\nfoo\nexists greeting\nttl mortal\nget greeting\nping\n",
+    });
+    assert.match(
+      typed?.output ?? "",
+      /^hello\nhello\n\nNOPERM redis-proxy [^\n]*\n\n?ERR unknown command 'foo'[^\n]*\n\n?1\n\d+\nhello\nPONG\n/,
+    );
+    assert.match(
+      await typeInto(`redis-cli ${cli.join(" ")} ${withPassword.join(" ")}`, ["get greeting", "help get"]),
+      /"hello"/,
+    );
+  });
+}
+
+/** Types `lines` at the prompts of an interactive `command`, then ends it; returns what the terminal showed. */
+async function typeInto(command: string, lines: string[]): Promise<string> {
+  const child = new Deno.Command("script", {
+    args: ["-qec", `stty cols 200 rows 24; exec ${command}`, "/dev/null"],
+    env: { TERM: "xterm" },
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  let shown = "";
+  const typed = (async () => {
+    const prompts = [...lines, "quit"];
+    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+      shown += chunk;
+      // What is typed before the prompt is there would be thrown away.
+      if (prompts.length > 0 && /[>] $/.test(shown)) {
+        await writer.write(new TextEncoder().encode(prompts.shift() + "\r"));
+      }
+    }
+  })();
+  try {
+    await withDeadline(typed, { deadlineMs: DEADLINE_MS, what: `the end of ${command}` });
+  } finally {
+    try {
+      child.kill("SIGKILL");
+    } catch {
+      // It ended by itself, as it should.
+    }
+    await typed;
+    await child.status;
+    await writer.close().catch(() => {});
+  }
+  return shown;
+}
+
+Deno.test("redis-benchmark", async () => {
+  await using redis = await RedisServer.start();
+  await using door = await Door.open(redis);
+  await redis.command("SET", "key:__rand_int__", "xxx");
+  for (const pipeline of ["1", "16"]) {
+    const done = await run("redis-benchmark", [
+      "-p",
+      `${door.port}`,
+      "-t",
+      "get",
+      "-n",
+      "5000",
+      "-P",
+      pipeline,
+      "--csv",
+    ]);
+    assert.equal(done?.code, 0);
+    assert.match(done!.output, /"GET","[1-9]/);
+    assert.doesNotMatch(done!.output, /error/i);
+  }
+  assert.ok(door.outcomes.hit > 9_000);
+});
+
+/** What the tests below use of the clients of Node, however they call it. */
+interface AnyClient {
+  get(key: string): Promise<string | null>;
+  bytes(key: string): Promise<Uint8Array | null>;
+  mget(keys: string[]): Promise<(string | null)[]>;
+  set(key: string, value: string): Promise<unknown>;
+  ttl(key: string): Promise<number>;
+  close(): void | Promise<void>;
+}
+
+// deno-lint-ignore no-explicit-any -- five libraries with types of their own; each is used in one line.
+type Any = any;
+
+async function nodeRedis(specifier: string, port: number): Promise<AnyClient> {
+  const { createClient, RESP_TYPES } = await import(specifier) as Any;
+  const client = createClient({ socket: { host: "127.0.0.1", port, reconnectStrategy: false }, password: PASSWORD });
+  client.on("error", () => {});
+  await client.connect();
+  const asBytes = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
+  return {
+    get: (key) => client.get(key),
+    bytes: (key) => asBytes.get(key),
+    mget: (keys) => client.mGet(keys),
+    set: (key, value) => client.set(key, value),
+    ttl: (key) => client.ttl(key),
+    close: () => client.destroy(),
+  };
+}
+
+async function ioredis(specifier: string, port: number): Promise<AnyClient> {
+  const module = await import(specifier) as Any;
+  const client = new (module.Redis ?? module.default)({
+    host: "127.0.0.1",
+    port,
+    password: PASSWORD,
+    lazyConnect: true,
+    retryStrategy: null,
+  });
+  await client.connect();
+  return {
+    get: (key) => client.get(key),
+    bytes: (key) => client.getBuffer(key),
+    mget: (keys) => client.mget(keys),
+    set: (key, value) => client.set(key, value),
+    ttl: (key) => client.ttl(key),
+    close: () => client.disconnect(),
+  };
+}
+
+const CLIENTS: [specifier: string, connect: (specifier: string, port: number) => Promise<AnyClient>][] = [
+  ["npm:redis@5.9.0", nodeRedis],
+  ["npm:redis@6.3.1", nodeRedis],
+  ["npm:ioredis@5.9.2", ioredis],
+  ["npm:ioredis@6.0.0", ioredis],
+  ["npm:iovalkey@0.4.0", ioredis],
+];
+
+for (const [specifier, connect] of CLIENTS) {
+  Deno.test({
+    name: `${specifier}: connects with the password, reads text and bytes, outlives a write that is refused`,
+    // What the libraries keep open while they end is theirs.
+    sanitizeOps: false,
+    sanitizeResources: false,
+    fn: async () => {
+      await using redis = await RedisServer.start();
+      await using door = await Door.open(redis, { password: PASSWORD });
+      const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+      await redis.pipeline([["SET", "greeting", "h\u00e9llo"], ["SET", "bytes", bytes], [
+        "SET",
+        "m",
+        "x",
+        "EX",
+        "1000",
+      ]]);
+      const client = await withDeadline(connect(specifier, door.port), {
+        deadlineMs: DEADLINE_MS,
+        what: "a connection",
+      });
+      try {
+        for (let i = 0; i < 2; i++) {
+          assert.equal(await client.get("greeting"), "h\u00e9llo");
+          assert.deepEqual(Buffer.from((await client.bytes("bytes"))!), bytes);
+        }
+        assert.equal(await client.get("nosuch"), null);
+        assert.deepEqual(await client.mget(["greeting", "nosuch"]), ["h\u00e9llo", null]);
+        assert.ok(await client.ttl("m") > 900);
+        await assert.rejects(client.set("a", "b"), /NOPERM/);
+        assert.equal(await client.get("greeting"), "h\u00e9llo");
+        assert.ok(door.outcomes.hit >= 3);
+      } finally {
+        await client.close();
+      }
+    },
+  });
+}
+
+Deno.test("Debian's redis-py: connects with the password, reads, outlives a write that is refused", async () => {
+  await using redis = await RedisServer.start();
+  await using door = await Door.open(redis, { password: PASSWORD });
+  await redis.pipeline([["SET", "greeting", "hello"], ["SET", "bytes", Buffer.from([0, 255, 13, 10])]]);
+  const program = `
+import sys
+try:
+    import redis
+except ImportError:
+    sys.exit(77)
+r = redis.Redis(port=${door.port}, password="${PASSWORD}")
+for i in range(2):
+    assert r.get("greeting") == b"hello"
+    assert r.get("bytes") == bytes([0, 255, 13, 10])
+assert r.mget("greeting", "nosuch") == [b"hello", None]
+assert r.exists("greeting") == 1 and r.ttl("greeting") == -1 and r.strlen("greeting") == 5
+try:
+    r.set("a", "b")
+    sys.exit(2)
+except redis.exceptions.NoPermissionError:
+    pass
+with r.pipeline(transaction=False) as p:
+    assert p.get("greeting").get("nosuch").ping().execute() == [b"hello", None, True]
+print("read", r.info()["redis_version"])
+`;
+  const done = await run("/usr/bin/python3", ["-c", program]);
+  if (done === null || done.code === 77) {
+    return console.log("skipped: the Debian package python3-redis is not installed");
+  }
+  assert.deepEqual(done, { code: 0, output: "read 7.0.0\n" });
+});
