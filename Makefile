@@ -73,10 +73,10 @@ format: deno ## write the format that `make check` wants
 
 .PHONY: build
 build: deno ## compile dist/redis-proxy
-	@deno task --quiet build 2>.tools/build.log || { \
-		cat .tools/build.log >&2; \
-		if grep -qiE 'denort|download|dns|connect|error sending request' .tools/build.log; then \
-			echo "make build: the runtime base of deno compile cannot be fetched here; set DENORT_BIN to a local denort of the same version" >&2; \
+	@mkdir -p .tools; deno task --quiet build 2>.tools/build.log || { \
+		if grep -qiE 'denort|error sending request' .tools/build.log; then \
+			echo "make build: the runtime base of deno compile cannot be fetched here; set DENORT_BIN to a local denort of the same version (details: .tools/build.log)" >&2; \
+		else cat .tools/build.log >&2; \
 		fi; \
 		exit 1; \
 	}
