@@ -108,7 +108,7 @@ function callNode({ callFrame }: RawNode): CallNode {
 /** Nothing of this machine's folders is shown: what is below the repository, a package's name, or Deno's own name. */
 function shortened(url: string): string {
   const here = new URL("..", import.meta.url).href;
-  return url.startsWith(here) ? url.slice(here.length) : url.replace(/^.*\/registry\.npmjs\.org\//, "npm:");
+  return url.startsWith(here) ? url.slice(here.length) : url.replace(/^.*\/npm\/[^/]+\//, "npm:");
 }
 
 function ownerOf({ name, place }: CallNode): string {
