@@ -16,7 +16,7 @@
  * chunk.
  *
  * **Index.** Linear hashing (Litwin, 1980): two buckets are split when an item comes, so the table never stops to
- * rehash. A `Map` does: at 1 M items one `set` took 60 to 130 ms, again and again as keys come and go, and one that
+ * rehash. A `Map` does: at 1 M items one `set` took 50 to 130 ms, again and again as keys come and go, and one that
  * held 9 M threw `Map maximum size exceeded` when 8 M more had come and gone. The price is that each key is hashed
  * here, about 1.3 ns a character, where `Map` keeps the hash in the string, so that hits in a small cache are somewhat
  * slower than its. The hash is seeded per process but not cryptographic: chosen collisions are made hard, not ruled

@@ -93,7 +93,7 @@ const MAX_PARALLEL = integer("MAX_PARALLEL", 1, {
 const MAX_CONNECTIONS = integer("MAX_CONNECTIONS", 2048, {
   min: 1,
   max: 1_000_000,
-  meaning: "most clients served at the same time; the next gets 503",
+  meaning: "most clients served at the same time, HTTP requests and RESP connections; the next is turned away",
 });
 const REDIS_TIMEOUT_MS = integer("REDIS_TIMEOUT_MS", 1000, {
   min: 1,
@@ -133,13 +133,13 @@ const PROXY_HOST: SettingDefinition = {
   name: "PROXY_HOST",
   default: "127.0.0.1",
   must: "a host name or an IP address",
-  meaning: "address that the HTTP service binds",
+  meaning: "address that both services bind",
 };
 const PROXY_PASSWORD: SettingDefinition = {
   name: "PROXY_PASSWORD",
   default: null,
   must: "1 to 512 printable ASCII characters without spaces",
-  meaning: "when set, HTTP needs 'authorization: Bearer ...' (health and readiness excepted)",
+  meaning: "when set, HTTP needs 'authorization: Bearer ...' (health and readiness excepted), RESP needs AUTH",
   secret: true,
 };
 const RESP_COMMANDS: SettingDefinition = {

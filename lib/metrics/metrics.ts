@@ -43,7 +43,7 @@ const READING_DEFINITIONS: Record<Exclude<keyof Gauges, "removals">, [name: stri
   bytesMax: ["bytes_max", "Most bytes that may be held"],
   absencesHeld: ["absences", "Absent keys remembered"],
   flights: ["flights", "Reads of Redis under way, waiting for a turn included"],
-  clients: ["clients", "Requests that wait for Redis"],
+  clients: ["clients", "Clients being served: HTTP requests that wait for Redis, and RESP connections"],
   connections: ["http_connections", "HTTP connections open, at rest or not"],
   connectionsEnded: [
     "http_connections_ended_total",
