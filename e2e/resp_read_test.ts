@@ -73,6 +73,8 @@ class Door implements AsyncDisposable {
         outcomes,
         password: password === null ? null : new Password(password),
         version: "0.0.0",
+        relaying: null,
+        longRequests: { bytes: 0 },
       },
     });
     this.#source.start(this.#readThrough);

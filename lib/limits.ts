@@ -195,6 +195,27 @@ export const UNREAD_REPLY_LOOKS_MAX = 10;
 /** A client must give the password, where one is needed, before so many looks: 30 s. */
 export const STRANGER_LOOKS_MAX = 30;
 
+/**
+ * Requests that a client may send ahead while its replies wait, in bytes: a client that writes a whole pipeline before it
+ * reads would otherwise wait for us, and we for it. 8 MiB are 200,000 small commands.
+ */
+export const READ_AHEAD_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Longest request that is passed on to Redis, in bytes, all of it: as Redis's own longest value by default, and its key. */
+export const RELAYED_REQUEST_BYTES_MAX = 513 * 1024 * 1024;
+
+/** Bytes of long requests that may be in memory at once, all clients together; whoever needs more is cut off. */
+export const LONG_REQUESTS_BYTES_MAX = 2 * 1024 * 1024 * 1024;
+
+/** Most replies of Redis that one client may have outstanding; further requests wait. */
+export const RELAYED_REPLIES_MAX = 65_536;
+
+/** Longest greeting of Redis, in bytes: a HELLO reply with its list of modules. */
+export const GREETING_BYTES_MAX = 65_536;
+
+/** Numbers that HELLO tells begin here, far above Redis's own: `CLIENT KILL ID` of one can hit nobody else there. */
+export const CLIENT_IDS_FROM = 2 ** 48;
+
 /** Most questions in flight, all clients together; the next is refused. */
 export const QUESTIONS_MAX = 16_384;
 

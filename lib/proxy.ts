@@ -25,14 +25,19 @@ import {
   SWEEP_BUDGET,
 } from "./limits.ts";
 import { processLogger as logger } from "./log.ts";
-import { newCounters } from "./metrics/counters.ts";
+import { type Counters, newCounters } from "./metrics/counters.ts";
 import { LimitWatch } from "./metrics/limit_watch.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import type { Item } from "./read_through/item.ts";
 import { Password } from "./password.ts";
 import { ReadThrough } from "./read_through/read_through.ts";
+import type { SourceListener } from "./read_through/source.ts";
+import { dialRedis } from "./redis/redis_dial.ts";
 import { RedisSource } from "./redis/redis_source.ts";
+import { RedisUnavailable } from "./redis/redis_unavailable.ts";
 import { Asker } from "./resp/asker.ts";
+import { CommandTable } from "./resp/command_table.ts";
+import type { Relaying } from "./resp/drop_in.ts";
 import { RespServer } from "./resp/resp_server.ts";
 
 /** A proxy with its own cache, its own connection to Redis and its own port. */
@@ -74,10 +79,16 @@ export class Proxy {
       })
       : null;
 
+    const relaying = settings.respCommands === "all" ? newRelaying(settings, counters) : null;
     this.#source = new RedisSource({
       address: settings.redis,
       coherence: settings.cacheCoherence,
       timeoutMs: settings.redisTimeoutMs,
+      onServer: (server) => {
+        if (relaying === null) return;
+        relaying.table = new CommandTable(server.commands);
+        relaying.redisVersion = server.version;
+      },
     });
     const metrics = new Metrics({
       counters,
@@ -143,6 +154,8 @@ export class Proxy {
         outcomes: counters.resp,
         password: settings.proxyPassword === null ? null : new Password(settings.proxyPassword),
         version,
+        relaying,
+        longRequests: { bytes: 0 },
       },
       onCutOff: () => logger.debug("a RESP client kept the proxy waiting and was cut off"),
     });
@@ -154,6 +167,21 @@ export class Proxy {
     else if (kind === "crowded") logger.warn("connections are ended to make room", details);
     else if (kind === "recovered") logger.info("there is room for connections again", details);
     else logger.warn("a connection could not be accepted", details);
+  }
+
+  /** The read-through hears it all; clients that wait for Redis themselves hear that it is away. */
+  #listener(): SourceListener {
+    const readThrough = this.#readThrough;
+    return {
+      connected: (link) => readThrough.connected(link),
+      disconnected: () => readThrough.disconnected(),
+      invalidated: (key) => readThrough.invalidated(key),
+      invalidatedAll: () => readThrough.invalidatedAll(),
+      unavailable: (outage) => {
+        readThrough.unavailable(outage);
+        if (outage.kind === "unreachable") this.#respServer?.redisLost();
+      },
+    };
   }
 
   /** Begins to connect to Redis and to serve. Throws when the port cannot be bound. */
@@ -168,7 +196,7 @@ export class Proxy {
       const { hostname, port } = this.#respServer.start();
       logger.info("serving RESP", { hostname, port });
     }
-    this.#source.start(this.#readThrough);
+    this.#source.start(this.#listener());
     this.#housekeeping = setInterval(() => {
       this.#readThrough.sweep(SWEEP_BUDGET);
       this.#limitWatch.look(this.#clock.tick());
@@ -187,6 +215,25 @@ export class Proxy {
     this.#readThrough.close();
     logger.info("stopped");
   }
+}
+
+function newRelaying(settings: Settings, counters: Counters): Relaying {
+  const { redis, redisTimeoutMs } = settings;
+  return {
+    dial: async (greeting) => {
+      try {
+        return await dialRedis(redis, { greeting, timeoutMs: redisTimeoutMs });
+      } catch (error) {
+        return error instanceof RedisUnavailable ? error.outage.kind : "unreachable";
+      }
+    },
+    database: redis.database,
+    user: redis.username ?? "default",
+    password: redis.password === null ? null : new Password(redis.password),
+    counters,
+    table: CommandTable.EMPTY,
+    redisVersion: null,
+  };
 }
 
 function cappedParallel(wanted: number): number {

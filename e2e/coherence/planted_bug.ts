@@ -42,6 +42,10 @@ export class BugSource implements Source {
     }
   }
 
+  caughtUp(): Promise<void> {
+    return this.#source.caughtUp();
+  }
+
   /** Returns what the source must tell in place of `listener`. */
   listener(listener: SourceListener): SourceListener {
     const bug = this.#bug;

@@ -13,6 +13,9 @@ export type LogLevel = "debug" | "info" | "warn" | "error";
 /** How cached items are kept true: by Redis's invalidations, or by time alone. */
 export type Coherence = "tracking" | "ttl";
 
+/** What the RESP service answers: reads and handshakes, or whatever Redis does. */
+export type RespCommands = "read" | "all";
+
 /** Where Redis is and who we are there. */
 export interface RedisAddress {
   readonly host: string;
@@ -31,6 +34,7 @@ export interface Settings {
   readonly proxyPort: number;
   readonly proxyPassword: string | null;
   readonly respPort: number | null;
+  readonly respCommands: RespCommands;
   readonly cacheTtlMs: number;
   readonly cacheEntriesMax: number;
   readonly cacheBytesMax: number;
@@ -146,7 +150,7 @@ const RESP_COMMANDS: SettingDefinition = {
   name: "RESP_COMMANDS",
   default: "read",
   must: "'read' or 'all'",
-  meaning: "what the RESP service answers; 'all' is not built yet",
+  meaning: "what the RESP service answers: read = reads and handshakes; all = every other command is relayed to Redis",
 };
 const CACHE_COHERENCE: SettingDefinition = {
   name: "CACHE_COHERENCE",
@@ -267,6 +271,7 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
     proxyPort: readInteger(PROXY_PORT),
     proxyPassword: readPassword(),
     respPort: readInteger(RESP_PORT) || null,
+    respCommands: readChoice(RESP_COMMANDS, ["read", "all"]),
     cacheTtlMs: readInteger(CACHE_TTL) * 1000,
     cacheEntriesMax: readInteger(CACHE_MAXSIZE),
     cacheBytesMax: readInteger(CACHE_MAXBYTES),
@@ -277,8 +282,6 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
     maxConnections: readInteger(MAX_CONNECTIONS),
     logLevel: readChoice(LOG_LEVEL, ["debug", "info", "warn", "error"]),
   };
-  const respCommands = readChoice(RESP_COMMANDS, ["read", "all"]);
-  if (respCommands !== "read") problems.push(`RESP_COMMANDS must be 'read', as 'all' is not built yet: received "all"`);
 
   const warnings = Object.keys(record)
     .filter((name) => OUR_PREFIX.test(name) && !KNOWN_NAMES.includes(name))
@@ -341,6 +344,7 @@ export function describeSettings(settings: Settings): Record<string, string | nu
     proxyPort: settings.proxyPort,
     proxyPassword: settings.proxyPassword === null ? null : "***",
     respPort: settings.respPort,
+    respCommands: settings.respCommands,
     cacheTtlMs: settings.cacheTtlMs,
     cacheEntriesMax: settings.cacheEntriesMax,
     cacheBytesMax: settings.cacheBytesMax,

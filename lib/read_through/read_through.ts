@@ -139,6 +139,11 @@ export class ReadThrough implements SourceListener {
     return this.#link.kind === "up";
   }
 
+  /** True when an attempt to reach Redis has failed, and none has succeeded since. */
+  get isUnreachable(): boolean {
+    return this.#link.kind === "down" && this.#link.outage.kind === "unreachable";
+  }
+
   /** How items are kept true over the connection in use, or the last one; nothing is fresh while a tracked one is gone. */
   get coherence(): "tracking" | "ttl" {
     return this.#tracked ? "tracking" : "ttl";
@@ -182,15 +187,51 @@ export class ReadThrough implements SourceListener {
   /** Drops what is held of `key`, as if Redis had invalidated it. */
   invalidated(key: Key): void {
     this.#counters.invalidatedKeys++;
-    this.#forget(key);
-    const flight = this.#flights.get(key);
-    if (flight?.sent) this.#overtake(flight, "changed");
+    this.#drop(key);
   }
 
   /** Drops everything held, as if Redis had invalidated it. */
   invalidatedAll(): void {
     this.#counters.invalidatedAll++;
     this.#dropAll();
+  }
+
+  /**
+   * Drops what is held of `key`, as if Redis had invalidated it: a client wrote it, and Redis has done so.
+   *
+   * Whoever reads `key` after this call gets what Redis held at that moment, or later (W the write, R its reply here):
+   *
+   *  1. A fill was read before W and stored before R: it is deleted here.
+   *  2. A fill was read before W and is under way at R: it is overtaken here, stores nothing, and cannot be joined.
+   *  3. A fill is queued: it is read later, after W. Redis's own invalidation of W comes when it comes, and costs a fill.
+   */
+  wrote(key: Key): void {
+    this.#counters.writtenKeys++;
+    this.#drop(key);
+  }
+
+  /** Drops everything held: a client changed all keys, or may have, and Redis does not say which. */
+  wroteAll(): void {
+    this.#counters.writtenAll++;
+    this.#dropAll();
+  }
+
+  /**
+   * Fulfilled when what Redis had done before this call shows here: no invalidation of it is still on the way.
+   *
+   * `wrote`: it may have been a write that came through us. Where Redis cannot be asked, or does not invalidate, all is
+   * dropped then; news of others is as late as it is there. Never rejects. Cost: a round trip, shared by those of one turn.
+   */
+  async caughtUp({ wrote }: { wrote: boolean }): Promise<void> {
+    if (this.#link.kind === "up" && this.#tracked) {
+      this.#counters.catchUps++;
+      try {
+        return await this.#options.source.caughtUp();
+      } catch {
+        // The connection was lost: nothing held is fresh, but what Redis has changed must not be served stale either.
+      }
+    }
+    if (wrote) this.wroteAll();
   }
 
   connected(link: { tracked: boolean }): void {
@@ -299,6 +340,12 @@ export class ReadThrough implements SourceListener {
   #forget(key: Key): void {
     this.#cache.delete(key);
     this.#options.absent?.delete(key);
+  }
+
+  #drop(key: Key): void {
+    this.#forget(key);
+    const flight = this.#flights.get(key);
+    if (flight?.sent) this.#overtake(flight, "changed");
   }
 
   #overtake(flight: Flight, by: "changed" | "lost"): void {

@@ -31,6 +31,13 @@ export interface Source {
    * deadline of its own: a hung connection is found by the source's heartbeat, and every waiter has a deadline.
    */
   read(keys: readonly Key[]): Promise<KeyReply[]>;
+
+  /**
+   * Fulfilled when every invalidation that Redis had to send before this call has been told to the listener.
+   *
+   * Rejects when the connection was lost meanwhile, or there is none. Calls of one turn share one round trip.
+   */
+  caughtUp(): Promise<void>;
 }
 
 /** Hears what happens at Redis. Every call is made in the order in which things happened there, and never waits. */

@@ -15,6 +15,7 @@ import type { RedisAddress } from "../config/settings.ts";
 import { type Key, keyFromBytes, keyToBytes } from "../protocol/key.ts";
 import type { IntegerReply } from "../read_through/integer_source.ts";
 import type { KeyReply, Outage } from "../read_through/source.ts";
+import { errorCode, outageOfCode, RedisUnavailable } from "./redis_unavailable.ts";
 import { HEARTBEAT_LOOK_MS, HEARTBEAT_PING_LOOKS, HEARTBEAT_SILENT_LOOKS } from "../limits.ts";
 
 /** What a connection is asked to be, and whom it tells. Durations are in milliseconds. */
@@ -29,19 +30,16 @@ export interface RedisConnectionOptions {
   readonly onInvalidate: (key: Key | null) => void;
 }
 
+/** What Redis tells of itself; `null` where it refuses. `commands` is the reply to COMMAND, as it is. */
+export interface ServerFacts {
+  readonly commands: unknown;
+  readonly version: string | null;
+}
+
 /** Keys that Redis remembers for all its tracking clients, and how many it will; 0 is no limit. */
 export interface TrackingTable {
   readonly keys: number;
   readonly keysMax: number;
-}
-
-/** Thrown by {@linkcode RedisConnection.open} where no connection came about. */
-export class RedisUnavailable extends Error {
-  override readonly name = "RedisUnavailable";
-
-  constructor(message: string, readonly outage: Outage) {
-    super(message);
-  }
 }
 
 const AS_BYTES = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } };
@@ -57,6 +55,8 @@ export class RedisConnection {
   /** Reads and PINGs without a reply, each with the number of looks that it has waited. */
   readonly #unanswered = new Set<{ looks: number }>();
   #heartbeat: ReturnType<typeof setInterval> | null = null;
+  /** A PING that will be sent at the end of this turn. */
+  #catchingUp: Promise<void> | null = null;
   #looks = 0;
   #isLost = false;
   #resolveLost!: (reason: Error) => void;
@@ -138,6 +138,36 @@ export class RedisConnection {
     return reply instanceof ErrorReply ? { kind: "error", text: reply.message } : { kind: "integer", value: reply };
   }
 
+  /**
+   * Fulfilled when every invalidation that Redis had queued when this was called has been told. Rejects on a loss.
+   *
+   * Redis queues the invalidations of a command before its reply, and answers a PING after what was queued before it; the
+   * library tells invalidations before it settles the replies of the same chunk. The PING is sent at the end of this
+   * turn: those who call until then have their command's reply already, so one PING is late enough for all of them.
+   */
+  caughtUp(): Promise<void> {
+    return this.#catchingUp ??= Promise.resolve().then(() => {
+      this.#catchingUp = null;
+      return this.#ping();
+    });
+  }
+
+  /** Returns what Redis tells of itself. Rejects on a loss. */
+  async server(): Promise<ServerFacts> {
+    const waited = { looks: 0 };
+    this.#unanswered.add(waited);
+    const asked = [["COMMAND"], ["INFO", "server"]].map((words) =>
+      this.#client.sendCommand<unknown>(words).catch(asReply)
+    );
+    const [commands, info] = await Promise.all(asked);
+    if (commands === LOST || info === LOST) throw new Error("Cannot ask: the connection to Redis was lost");
+    this.#unanswered.delete(waited);
+    return {
+      commands: commands instanceof ErrorReply ? null : commands,
+      version: /^redis_version:([\w.-]+)/m.exec(String(info))?.[1] ?? null,
+    };
+  }
+
   /** Returns how full Redis's tracking table is, `null` where Redis does not tell. Rejects when the connection is lost. */
   async trackingTable(): Promise<TrackingTable | null> {
     const waited = { looks: 0 };
@@ -184,11 +214,16 @@ export class RedisConnection {
         return this.lose(new Error(`no answer for ${HEARTBEAT_SILENT_LOOKS * HEARTBEAT_LOOK_MS} ms`));
       }
     }
-    if (++this.#looks % HEARTBEAT_PING_LOOKS !== 0) return;
+    if (++this.#looks % HEARTBEAT_PING_LOOKS === 0) this.#ping().catch(() => {});
+  }
+
+  /** Rejects when the connection is lost; an error that Redis replies is an answer, too. */
+  async #ping(): Promise<void> {
     const waited = { looks: 0 };
     this.#unanswered.add(waited);
-    const answered = (): void => void this.#unanswered.delete(waited);
-    this.#client.sendCommand(["PING"]).then(answered, answered);
+    const reply = await this.#client.sendCommand(["PING"]).catch(asReply);
+    if (reply === LOST) throw new Error("Cannot ask: the connection to Redis was lost");
+    this.#unanswered.delete(waited);
   }
 }
 
@@ -225,7 +260,9 @@ function asReply(error: unknown): ErrorReply | typeof LOST {
 function keyReply(value: Buffer | null | ErrorReply | typeof LOST, ttl: number | ErrorReply | typeof LOST): KeyReply {
   if (value === LOST || ttl === LOST) throw new Error("Cannot read: the connection to Redis was lost");
   if (value instanceof ErrorReply) {
-    return errorCode(value) === "WRONGTYPE" ? { kind: "wrong_type" } : { kind: "refused", outage: outageOf(value) };
+    return errorCode(value.message) === "WRONGTYPE"
+      ? { kind: "wrong_type" }
+      : { kind: "refused", outage: outageOf(value) };
   }
   if (value === null) return { kind: "absent" };
   if (ttl instanceof ErrorReply) return { kind: "refused", outage: outageOf(ttl) };
@@ -233,16 +270,8 @@ function keyReply(value: Buffer | null | ErrorReply | typeof LOST, ttl: number |
   return { kind: "value", bytes: value, remainingMs: ttl === -1 ? null : Math.max(0, ttl) };
 }
 
-/** Returns the first word of an error that Redis sent: LOADING, NOAUTH, NOPERM, ERR … */
-function errorCode(error: Error): string {
-  return /^[A-Z]+/.exec(error.message)?.[0] ?? "ERR";
-}
-
 function outageOf(error: Error): Outage {
-  if (!(error instanceof ErrorReply)) return { kind: "unreachable", code: "UNREACHABLE" };
-  const code = errorCode(error);
-  // MASTERDOWN and BUSY pass by themselves, too, and mean as little about our right to read.
-  return { kind: ["LOADING", "MASTERDOWN", "BUSY"].includes(code) ? "loading" : "refused", code };
+  return error instanceof ErrorReply ? outageOfCode(error.message) : { kind: "unreachable", code: "UNREACHABLE" };
 }
 
 /** Says what went wrong where the runtime packs several tries (IPv4, IPv6) into an error without a message. */

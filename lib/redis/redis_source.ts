@@ -20,7 +20,8 @@ import {
   TRACKING_TABLE_LOOK_MS,
   TRACKING_TABLE_WARN_FRACTION,
 } from "../limits.ts";
-import { RedisConnection, RedisUnavailable, type TrackingTable } from "./redis_connection.ts";
+import { RedisConnection, type ServerFacts, type TrackingTable } from "./redis_connection.ts";
+import { RedisUnavailable } from "./redis_unavailable.ts";
 
 const logger = getLogger(["redis-proxy", "redis"]);
 
@@ -29,6 +30,8 @@ export interface RedisSourceOptions {
   readonly address: RedisAddress;
   readonly coherence: Coherence;
   readonly timeoutMs: number;
+  /** Called each time that a connection is ready, some time later. */
+  readonly onServer?: (server: ServerFacts) => void;
   /** For the jitter; from 0 to below 1. */
   readonly random?: () => number;
 }
@@ -66,6 +69,10 @@ export class RedisSource implements Source, IntegerSource {
 
   integer(words: readonly Buffer[]): Promise<IntegerReply> {
     return this.#connection?.integer(words) ?? Promise.reject(new Error("Cannot ask: a connection to Redis is needed"));
+  }
+
+  caughtUp(): Promise<void> {
+    return this.#connection?.caughtUp() ?? Promise.reject(new Error("Cannot ask: a connection to Redis is needed"));
   }
 
   /** Closes the connection, waiting at most `graceMs` for replies under way. Resolves when nothing is left open. */
@@ -140,6 +147,7 @@ export class RedisSource implements Source, IntegerSource {
     listener.connected({ tracked: connection.tracked });
     const looking = connection.tracked ? setInterval(() => this.#lookAtTable(connection), TRACKING_TABLE_LOOK_MS) : 0;
     if (connection.tracked) this.#lookAtTable(connection);
+    if (this.#options.onServer !== undefined) connection.server().then(this.#options.onServer, () => {});
     const reason = await connection.lost;
     clearInterval(looking);
     this.trackingTable = null;

@@ -6,10 +6,15 @@ import type { Clock } from "../clock.ts";
 import type { ReadOutcome } from "../metrics/counters.ts";
 import type { Protocol } from "../protocol/resp/reply_writer.ts";
 import { RequestParser } from "../protocol/resp/request_parser.ts";
+import type { Failure } from "../read_through/answer.ts";
 import type { ReadThrough } from "../read_through/read_through.ts";
-import type { Asker } from "./asker.ts";
-import { Outbox } from "./outbox.ts";
 import type { Password } from "../password.ts";
+import { RELAYED_REQUEST_BYTES_MAX, REQUEST_BYTES_MAX } from "../limits.ts";
+import type { Asker } from "./asker.ts";
+import type { Greeting, Relaying } from "./drop_in.ts";
+import { Outbox } from "./outbox.ts";
+import type { Relay } from "./relay.ts";
+import { SessionState } from "./session_state.ts";
 
 /** What commands need of the proxy. */
 export interface Services {
@@ -22,6 +27,10 @@ export interface Services {
   readonly password: Password | null;
   /** The proxy's own version. */
   readonly version: string;
+  /** What is needed to pass commands on to Redis; `null` where reads alone are served. */
+  readonly relaying: Relaying | null;
+  /** Memory of requests longer than a usual read buffer, of all clients together. */
+  readonly longRequests: { bytes: number };
 }
 
 /** The state of one connection. */
@@ -45,6 +54,18 @@ export class Client {
   /** What it calls itself; empty is no name. */
   name = "";
 
+  /** What it told of its library, as `CLIENT SETINFO` takes it: `lib-name`, `lib-ver`. */
+  readonly library = new Map<string, string>();
+
+  /** Its own connection to Redis, once it needed one. */
+  relay: Relay | null = null;
+
+  /** What it told Redis over that connection. */
+  state: SessionState;
+
+  /** Why that connection could not be made just now; told once, to the request that needed it. */
+  relayFailure: Failure | null = null;
+
   /** Set when nothing more is to be read from it: it is told what it was promised, and the connection ends. */
   isLeaving = false;
 
@@ -55,7 +76,11 @@ export class Client {
     this.id = id;
     this.address = address;
     this.services = services;
-    this.request = new RequestParser({ isAuthenticated: services.password === null });
+    this.request = new RequestParser({
+      isAuthenticated: services.password === null,
+      requestBytesMax: services.relaying === null ? REQUEST_BYTES_MAX : RELAYED_REQUEST_BYTES_MAX,
+    });
+    this.state = this.#newState();
     this.connectedAtMs = services.clock.nowMs;
   }
 
@@ -77,10 +102,23 @@ export class Client {
     this.request.isAuthenticated = isAuthenticated;
   }
 
+  /** What Redis is to be told when it is first asked something: what the client has told us until then. */
+  get greeting(): Greeting {
+    const further = [...this.library].map(([attribute, value]) => ["CLIENT", "SETINFO", attribute, value]);
+    if (this.name !== "") further.push(["CLIENT", "SETNAME", this.name]);
+    return { protocol: this.protocol, further };
+  }
+
   /** Makes the client what it was when it connected. */
   reset(): void {
     this.protocol = 2;
     this.name = "";
+    this.library.clear();
+    this.state = this.#newState();
     this.isAuthenticated = this.services.password === null;
+  }
+
+  #newState(): SessionState {
+    return new SessionState(this.services.relaying?.database ?? 0);
   }
 }

@@ -84,7 +84,7 @@ function hello(client: Client): void {
   writer.bulk("server");
   writer.bulk("redis");
   writer.bulk("version");
-  writer.bulk(COMPATIBLE_VERSION);
+  writer.bulk(client.services.relaying?.redisVersion ?? COMPATIBLE_VERSION);
   writer.bulk("proto");
   writer.integer(protocol);
   writer.bulk("id");
@@ -147,6 +147,7 @@ function clientSetInfo(client: Client): void {
       `ERR ${request.text(2)} cannot contain spaces, newlines or special characters.`,
     );
   }
+  client.library.set(request.text(2).toLowerCase(), request.text(3));
   ok(client);
 }
 

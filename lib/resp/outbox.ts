@@ -36,6 +36,11 @@ export class Outbox {
     return this.writer.length === 0 && this.#late.length === 0;
   }
 
+  /** True when some reply is not known yet, or too large to be copied. */
+  get hasLate(): boolean {
+    return this.#late.length > 0;
+  }
+
   /** True when `flush` must come before the next request. */
   get isFull(): boolean {
     return this.writer.length >= REPLY_BYTES_MAX || this.#late.length >= LATE_REPLIES_MAX;

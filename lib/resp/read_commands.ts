@@ -10,7 +10,7 @@ import { outcomeOf } from "../read_through/read_outcome.ts";
 import type { AskReply } from "./asker.ts";
 import type { Client } from "./client.ts";
 import type { Command } from "./command.ts";
-import { type Frames } from "./outbox.ts";
+import type { Frames, Outbox } from "./outbox.ts";
 import { REPLY_BYTES_MAX } from "../limits.ts";
 
 function line(text: string): Frames {
@@ -19,7 +19,9 @@ function line(text: string): Frames {
 
 const NULLS: Record<Protocol, Frames> = { 2: line("$-1"), 3: line("_") };
 const WRONG_TYPE = line("-WRONGTYPE Operation against a key holding the wrong kind of value");
-const FAILED: Record<Failure, Frames> = {
+
+/** What a client is told when Redis cannot be asked. */
+export const FAILED: Record<Failure, Frames> = {
   unreachable: line("-UNREACHABLE Redis cannot be reached by the proxy"),
   loading: line("-LOADING Redis is not ready to answer"),
   refused: line("-ERR Redis refuses the proxy"),
@@ -46,7 +48,8 @@ function getFrames(answer: Answer, protocol: Protocol): Frames {
   }
 }
 
-function get(client: Client): void {
+/** Answers a GET: from memory, or late by the flight of its key. */
+export function get(client: Client): void {
   const { readThrough, outcomes } = client.services;
   const key = client.request.key(1);
   const item = readThrough.hit(key);
@@ -64,26 +67,46 @@ function get(client: Client): void {
   client.replies.late(answer instanceof Promise ? answer.then(finish) : finish(answer));
 }
 
+/**
+ * Answers an MGET when all its keys are held, so that the answer is of one moment. Returns false when not; then the keys
+ * that are missing are being read, for the next time.
+ */
+export function mgetFromMemory({ request, replies, services }: Client): boolean {
+  const { readThrough, outcomes } = services;
+  const count = request.argumentCount - 1;
+  const frames: Uint8Array[] = [...line(`*${count}`)];
+  for (let i = 1; i <= count; i++) {
+    const key = request.key(i);
+    const item = readThrough.hit(key);
+    if (item === undefined) void readThrough.read(key);
+    else frames.push(item.frame);
+  }
+  if (frames.length <= count) return false;
+  outcomes.hit += count;
+  addFrames(replies, frames);
+  return true;
+}
+
+function addFrames(replies: Outbox, frames: Frames): void {
+  const bytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+  if (bytes >= REPLY_BYTES_MAX) replies.late(frames);
+  else for (const frame of frames) replies.frame(frame);
+}
+
 function mget(client: Client): void {
   const { request, replies, protocol, services } = client;
   const { readThrough, outcomes } = services;
   const answers: (Answer | Promise<Answer>)[] = [];
-  let hitBytes = 0;
   let hits = 0;
   for (let i = 1; i < request.argumentCount; i++) {
     const key = request.key(i);
     const item = readThrough.hit(key);
-    if (item !== undefined) {
-      hits++;
-      hitBytes += item.frame.length;
-    }
+    if (item !== undefined) hits++;
     answers.push(item === undefined ? readThrough.read(key) : { kind: "hit", item });
   }
   if (hits < answers.length) return replies.late(promisedMgetFrames(client, answers));
   outcomes.hit += hits;
-  const frames = mgetFrames(answers as Answer[], protocol);
-  if (hitBytes >= REPLY_BYTES_MAX) replies.late(frames);
-  else for (const frame of frames) replies.frame(frame);
+  addFrames(replies, mgetFrames(answers as Answer[], protocol));
 }
 
 async function promisedMgetFrames(client: Client, promised: (Answer | Promise<Answer>)[]): Promise<Frames> {
@@ -122,20 +145,27 @@ function askedFrames(reply: AskReply): Frames {
   }
 }
 
-function exists(client: Client): void {
-  const { request, services } = client;
+/** Answers an EXISTS when all its keys are held, so that the answer is of one moment. Returns false when not. */
+export function existsFromMemory({ request, replies, services }: Client): boolean {
   const count = request.argumentCount - 1;
-  for (let i = 1; i <= count; i++) {
-    // One question for all keys, so that the answer is of one moment.
-    if (services.readThrough.hit(request.key(i)) === undefined) return ask(client);
-  }
-  client.replies.writer.integer(count);
+  for (let i = 1; i <= count; i++) if (services.readThrough.hit(request.key(i)) === undefined) return false;
+  replies.writer.integer(count);
+  return true;
+}
+
+function exists(client: Client): void {
+  if (!existsFromMemory(client)) ask(client);
+}
+
+/** Answers a STRLEN when its key is held. Returns false when not. */
+export function strlenFromMemory({ request, replies, services }: Client): boolean {
+  const item = services.readThrough.hit(request.key(1));
+  if (item !== undefined) replies.writer.integer(item.length);
+  return item !== undefined;
 }
 
 function strlen(client: Client): void {
-  const item = client.services.readThrough.hit(client.request.key(1));
-  if (item === undefined) ask(client);
-  else client.replies.writer.integer(item.length);
+  if (!strlenFromMemory(client)) ask(client);
 }
 
 const READS = { flags: ["readonly", "fast"], group: "string", categories: ["@read", "@string", "@fast"] } as const;

@@ -9,7 +9,7 @@ import type { Admission } from "../admission.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { Client, type Services } from "./client.ts";
 import { Session } from "./session.ts";
-import { ACCEPT_RETRY_MS, RESP_BACKLOG_MAX, SESSION_LOOK_MS } from "../limits.ts";
+import { ACCEPT_RETRY_MS, CLIENT_IDS_FROM, RESP_BACKLOG_MAX, SESSION_LOOK_MS } from "../limits.ts";
 
 const FULL = new TextEncoder().encode("-ERR max number of clients reached\r\n");
 
@@ -32,7 +32,7 @@ export class RespServer {
   #listener: Deno.TcpListener | undefined;
   #looking: ReturnType<typeof setInterval> | undefined;
   #isStopping = false;
-  #lastId = 0;
+  #lastId = CLIENT_IDS_FROM;
   #onAllGone: () => void = () => {};
 
   /** Nothing is opened before `start`. */
@@ -78,6 +78,11 @@ export class RespServer {
     if (this.#sessions.size > 0) await this.#allGone(deadlineMs);
     for (const session of this.#sessions) session.cut();
     this.#onAllGone();
+  }
+
+  /** Ends the clients that wait for a Redis that cannot be reached. */
+  redisLost(): void {
+    for (const session of this.#sessions) session.redisLost();
   }
 
   #allGone(deadlineMs: number): Promise<void> {

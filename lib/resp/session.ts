@@ -1,15 +1,27 @@
 /**
  * One RESP connection, from its first byte to its last.
  *
- *   read a chunk ─▶ parse and execute its requests ─▶ send the replies ─▶ read …
+ *   reader   read a chunk ─▶ work ─▶ read a chunk …       goes on while the worker waits, up to a bound
+ *   worker   execute what has come ─▶ send the replies ─▶ … until nothing is left
+ *   relay    replies of Redis ─▶ send                     where the client has a connection to Redis of its own
  *
- * One thing after another: while replies wait for Redis or for the client to take them nothing is read, so the kernel
- * makes a client wait that sends faster than it is answered, and what is held for it stays bounded.
+ * The usual chunk is worked through in the reader's own turn: nothing is waited for, not even for the write. Only where
+ * replies wait for Redis, or for the client to take them, the worker becomes a task of its own. Requests are executed one
+ * after another; what one of them has to wait for, all behind it wait for as well.
  */
 
+import {
+  HALF_REQUEST_LOOKS_MAX,
+  LONG_REQUESTS_BYTES_MAX,
+  READ_AHEAD_BYTES_MAX,
+  READ_BUFFER_BYTES_MAX,
+  STRANGER_LOOKS_MAX,
+  UNREAD_REPLY_LOOKS_MAX,
+} from "../limits.ts";
 import type { Client } from "./client.ts";
 import { execute } from "./commands.ts";
-import { HALF_REQUEST_LOOKS_MAX, STRANGER_LOOKS_MAX, UNREAD_REPLY_LOOKS_MAX } from "../limits.ts";
+import { type Before, executeOrRelay, type Relaying } from "./drop_in.ts";
+import { Relay } from "./relay.ts";
 
 const NOTHING = new Uint8Array(0);
 
@@ -19,16 +31,26 @@ export class Session {
   readonly #client: Client;
   /** Whether the next bytes of the client are waited for. */
   #isReading = false;
-  /** The replies on their way to the client, or `null`. */
+  /** The worker, while it waits for something; `null` while it has nothing to do. */
+  #working: Promise<void> | null = null;
+  /** Whether bytes have come since the worker last looked. */
+  #hasReceived = false;
+  /** Whether the request that was read last is still to be executed. */
+  #isPending = false;
+  /** Why the input is no request, once it is none. */
+  #invalid: string | null = null;
+  /** Replies that leave in several writes, among which no other may come. */
+  #flushing: Promise<void> | null = null;
+  /** The bytes on their way to the client, or `null`. */
   #sending: Promise<void> | null = null;
-  /** Whether requests have come that were not executed, since their replies could not be held. */
-  #hasMore = false;
   /** What of these is not written yet. */
   #unsent: Uint8Array = NOTHING;
   #isCut = false;
   /** Looks since the client last did what it is expected to do. */
   #looks = 0;
   #strangerLooks = 0;
+  /** Bytes of the read buffer that are counted among those of long requests. */
+  #longBytes = 0;
 
   constructor(socket: Deno.TcpConn, client: Client) {
     this.#socket = socket;
@@ -37,26 +59,24 @@ export class Session {
 
   /** Serves until either side ends it. Never rejects; the socket is closed then. */
   async run(): Promise<void> {
-    const { request, replies, services } = this.#client;
+    const client = this.#client;
+    const { request } = client;
     try {
-      while (!this.#client.isLeaving) {
+      while (!client.isLeaving) {
         this.#isReading = true;
         const count = await this.#socket.read(request.space());
         this.#isReading = false;
-        // The buffer of the replies is used again, so they must be gone. Of a client that waits for them they are.
-        if (this.#sending !== null) await this.#sending;
         if (count === null) break;
         request.received(count);
-        do {
-          services.clock.tick();
-          this.#executeAll();
-          if (this.#client.isUnwanted) return;
-          if (replies.isEmpty) break;
-          const flushed = replies.flush(this.#send);
-          // Where nothing else is to be done the next read begins while the replies are being sent: a turn less.
-          if (flushed !== this.#sending || this.#hasMore || this.#client.isLeaving) await flushed;
-        } while (this.#hasMore);
+        if (!this.#mayHold()) return;
+        if (this.#working === null) this.#work();
+        else this.#hasReceived = true;
+        while (this.#working !== null && request.unreadBytes > READ_AHEAD_BYTES_MAX) await this.#working;
       }
+      while (this.#working !== null) await this.#working;
+      // The client has left, or was told to: what it has asked of Redis is finished, as Redis would.
+      if (!this.#isCut) await client.relay?.end();
+      while (this.#sending !== null) await this.#sending;
     } catch {
       // The client went away, or was cut off.
     } finally {
@@ -66,16 +86,18 @@ export class Session {
 
   /** Ends it after the requests that were read; at once where none was. */
   leave(): void {
-    this.#client.isLeaving = true;
+    const client = this.#client;
+    client.isLeaving = true;
     if (!this.#isReading) return;
-    if (this.#sending === null) this.cut();
-    else void this.#sending.then(() => this.cut());
+    void this.#finished().then(() => this.cut());
   }
 
   /** Ends it at once. Does nothing the second time. */
   cut(): void {
     if (this.#isCut) return;
     this.#isCut = this.#client.isLeaving = true;
+    this.#client.services.longRequests.bytes -= this.#longBytes;
+    this.#client.relay?.close();
     this.#socket.close();
   }
 
@@ -83,7 +105,7 @@ export class Session {
   look(): boolean {
     const { request, isAuthenticated } = this.#client;
     this.#strangerLooks = isAuthenticated ? 0 : this.#strangerLooks + 1;
-    const isHalf = this.#isReading && request.isHalf;
+    const isHalf = this.#working === null && this.#isReading && request.isHalf;
     this.#looks = this.#sending !== null || isHalf ? this.#looks + 1 : 0;
     const looksMax = this.#sending !== null ? UNREAD_REPLY_LOOKS_MAX : HALF_REQUEST_LOOKS_MAX;
     if (this.#looks <= looksMax && this.#strangerLooks <= STRANGER_LOOKS_MAX) return false;
@@ -91,27 +113,148 @@ export class Session {
     return true;
   }
 
-  /** Executes the requests that have come, as far as their replies may be held. */
-  #executeAll(): void {
+  /** Ends it when it waits for a Redis that is away: nobody else would tell it. */
+  redisLost(): void {
+    const { relay } = this.#client;
+    if (relay !== null && !relay.isIdle) this.cut();
+  }
+
+  /** Fulfilled when what was read is answered, and the answers are gone. */
+  async #finished(): Promise<void> {
+    while (this.#working !== null) await this.#working;
+    const { relay } = this.#client;
+    if (relay !== null && !relay.isTunnel) await relay.quiet();
+    while (this.#sending !== null) await this.#sending;
+  }
+
+  // The worker
+
+  /** Works through what has come; becomes a task where something has to be waited for. */
+  #work(): void {
     const client = this.#client;
-    const { request, replies } = client;
-    this.#hasMore = false;
-    while (!client.isLeaving && !client.isUnwanted) {
-      if (replies.isFull) {
-        this.#hasMore = true;
-        return;
+    // The buffer of the replies is used again, so they must be gone. Of a client that waits for them they are.
+    if (this.#sending !== null) {
+      this.#working = this.#workOn("flush");
+      return;
+    }
+    client.services.clock.tick();
+    const before = this.#executeAll();
+    if (client.isUnwanted) return this.cut();
+    const { replies, relay } = client;
+    const isDone = before === null && !client.isLeaving && !replies.hasLate;
+    if (!isDone || relay?.hasRequests) this.#working = this.#workOn(before);
+    else if (!replies.isEmpty) void replies.flush(this.#send);
+  }
+
+  /** Sends, does what has to come first, executes, until nothing is left that has come. Never rejects. */
+  async #workOn(before: Before | null): Promise<void> {
+    const client = this.#client;
+    try {
+      do {
+        await this.#flush();
+        if (before !== null) await this.#makeReady(before);
+        else if (!this.#hasReceived || client.isLeaving) break;
+        this.#hasReceived = false;
+        client.services.clock.tick();
+        before = this.#executeAll();
+      } while (!client.isUnwanted);
+    } catch {
+      this.cut();
+    }
+    this.#working = null;
+    if (client.isUnwanted) this.cut();
+    else if (client.isLeaving) void this.#finished().then(() => this.cut());
+  }
+
+  /** Executes the requests that have come. Returns what has to come before the next, `null` where there is none. */
+  #executeAll(): Before | null {
+    const client = this.#client;
+    const { request, replies, services } = client;
+    while (!client.isUnwanted && (!client.isLeaving || this.#isPending)) {
+      if (replies.isFull || client.relay?.isFull) return "flush";
+      if (!this.#isPending && this.#invalid === null) {
+        const status = request.next();
+        if (status === "incomplete") return null;
+        this.#looks = 0;
+        if (status === "invalid") this.#invalid = request.error;
       }
-      const status = request.next();
-      if (status === "incomplete") return;
-      this.#looks = 0;
-      if (status === "complete") {
+      if (this.#invalid !== null) {
+        // Redis answers what came before it, and then so do we.
+        if (client.relay !== null) return "end";
+        replies.writer.error(`ERR ${this.#invalid}`);
+        client.isLeaving = true;
+      } else if (services.relaying === null) {
         execute(client);
       } else {
-        replies.writer.error(`ERR ${request.error}`);
-        client.isLeaving = true;
+        const before = executeOrRelay(client, services.relaying);
+        this.#isPending = before !== null;
+        if (before !== null) return before;
       }
     }
+    return null;
   }
+
+  async #makeReady(before: Before): Promise<void> {
+    const client = this.#client;
+    if (before === "open") await this.#open(client.services.relaying!);
+    if (before === "quiet") await client.relay?.quiet();
+    if (before === "end") {
+      await client.relay?.end();
+      client.relay = null;
+    }
+  }
+
+  // The relay
+
+  async #open(relaying: Relaying): Promise<void> {
+    const client = this.#client;
+    const connection = await relaying.dial(client.greeting);
+    if (typeof connection === "string") {
+      relaying.counters.relayFailures++;
+      client.relayFailure = connection;
+      return;
+    }
+    if (this.#isCut) return connection.close();
+    relaying.counters.relays++;
+    const relay = new Relay({
+      connection,
+      state: client.state,
+      readThrough: client.services.readThrough,
+      deliver: this.#deliver,
+      onProtocol: (protocol) => client.protocol = protocol,
+    });
+    client.relay = relay;
+    void relay.run().then(() => this.#relayEnded(relay));
+  }
+
+  /** Ends the session when Redis has ended its part of it, as Redis itself would have. */
+  async #relayEnded(relay: Relay): Promise<void> {
+    if (relay.isEnding) return;
+    while (this.#sending !== null) await this.#sending;
+    this.cut();
+  }
+
+  // Sending
+
+  /** Sends what is to be sent, in both directions; fulfilled when that is done. */
+  async #flush(): Promise<void> {
+    const { replies, relay } = this.#client;
+    while (this.#sending !== null) await this.#sending;
+    // The replies first: they are on their way to the client before Redis can have answered what comes behind them.
+    if (!replies.isEmpty) this.#flushing = replies.flush(this.#send);
+    if (relay?.hasRequests) await relay.flush();
+    try {
+      await this.#flushing;
+    } finally {
+      this.#flushing = null;
+    }
+  }
+
+  /** Sends replies of Redis, when no others are on their way. */
+  readonly #deliver = async (bytes: Uint8Array): Promise<void> => {
+    while (this.#flushing !== null || this.#sending !== null) await (this.#flushing ?? this.#sending);
+    await this.#send(bytes);
+  };
 
   readonly #send = (bytes: Uint8Array): Promise<void> => {
     if (this.#isCut) {
@@ -137,4 +280,14 @@ export class Session {
     this.#sending = null;
     this.cut();
   };
+
+  /** Counts the memory that a long request takes. Returns false when there is none left for it. */
+  #mayHold(): boolean {
+    const { request, services } = this.#client;
+    const bytes = request.bufferBytes;
+    const longBytes = bytes > READ_BUFFER_BYTES_MAX ? bytes : 0;
+    services.longRequests.bytes += longBytes - this.#longBytes;
+    this.#longBytes = longBytes;
+    return longBytes === 0 || services.longRequests.bytes <= LONG_REQUESTS_BYTES_MAX;
+  }
 }

@@ -1,8 +1,8 @@
 /**
  * Random histories of one Redis, its one connection, and a read-through, in search of a stale answer.
  *
- * Each run is a list of steps: somebody asks, somebody writes, Redis executes so many commands, so many messages arrive
- * in one chunk, promises continue, the connection goes and comes. Steps without a `turn` between them happen before any
+ * Each run is a list of steps: somebody asks, somebody writes, at Redis or through us, Redis executes so many commands, so
+ * many messages arrive in one chunk, promises continue, the connection goes and comes. Steps without a `turn` between them happen before any
  * promise can continue, so every order of replies, pushes and continuations comes up.
  *
  * What must hold: see `History`. That these checks find mistakes is shown with mistakes, at the end.
@@ -13,6 +13,7 @@ import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Key } from "../../lib/protocol/key.ts";
 import type { Answer } from "../../lib/read_through/answer.ts";
+import type { ReadThrough } from "../../lib/read_through/read_through.ts";
 import type { SourceListener } from "../../lib/read_through/source.ts";
 import { FakeRedis, type Version } from "../support/fake_redis.ts";
 import { settled } from "../support/hand_time.ts";
@@ -24,10 +25,12 @@ const TTL_MS = 1_000_000;
 
 type Step =
   | { readonly kind: "ask" | "write" | "remove"; readonly key: Key }
+  /** Redis executes a write of a client of ours: of a key that we know of, or by a script. Its reply comes later. */
+  | { readonly kind: "own" | "script"; readonly key: Key }
   | { readonly kind: "execute" | "deliver" | "lose"; readonly count: number }
   | { readonly kind: "connect"; readonly tracked: boolean }
   | { readonly kind: "pass"; readonly ms: number }
-  | { readonly kind: "flush" | "turn" | "calm" | "fail" };
+  | { readonly kind: "flush" | "turn" | "calm" | "fail" | "reply" };
 
 /** What the listener hears; a mistake is planted by hearing something else. */
 type Plant = (
@@ -38,12 +41,28 @@ type Plant = (
 const NO_MISTAKE: Plant = (heard) => heard;
 
 /** How often something of interest happened, over all runs: a test in which nothing happens proves nothing. */
-type Tally = Record<"hits" | "stored" | "overtaken" | "repeated" | "stale" | "remembered" | "collapsed", number>;
+type Tally = Record<
+  "hits" | "stored" | "overtaken" | "repeated" | "stale" | "remembered" | "collapsed" | "owned",
+  number
+>;
+
+function newTally(): Tally {
+  return { hits: 0, stored: 0, overtaken: 0, repeated: 0, stale: 0, remembered: 0, collapsed: 0, owned: 0 };
+}
+
+/** What is done when the reply to a client's write has come; fulfilled when the client may have it. */
+type Replied = (
+  readThrough: ReadThrough,
+  write: { readonly key: Key; readonly isScript: boolean },
+) => Promise<void> | void;
+
+const REPLIED: Replied = (readThrough, { key, isScript }) =>
+  isScript ? readThrough.caughtUp({ wrote: true }) : readThrough.wrote(key);
 
 /**
  * One run. It fails when
  *  - an answer is older than what was known when the question came: from an invalidation that was heard, a connection
- *    that was made, or an answer that was given before;
+ *    that was made, a write of a client of ours that was replied to, or an answer that was given before;
  *  - an answer was never true;
  *  - something is fresh while nobody listens;
  *  - a question is never answered;
@@ -55,11 +74,15 @@ class History {
   /** Per key, the newest version that an answer has shown. */
   readonly #shown = new Map<Key, number>();
   readonly #sentAtMs = new Set<number>();
+  readonly #replied: Replied;
+  /** Writes of our clients whose replies are on their way. */
+  readonly #writes: { key: Key; number: number; isScript: boolean }[] = [];
   #late: (() => void)[] = [];
   #unanswered = 0;
   #violation: string | null = null;
 
-  constructor(options: RigOptions, plant: Plant) {
+  constructor(options: RigOptions, { plant, replied }: { plant: Plant; replied: Replied }) {
+    this.#replied = replied;
     this.#rig = new Rig({
       ttlMs: TTL_MS,
       timeoutMs: 100_000,
@@ -71,6 +94,7 @@ class History {
           this.#sentAtMs.add(this.#rig.time.clock.nowMs);
           return this.#redis.read(keys);
         },
+        caughtUp: () => this.#redis.caughtUp(),
       },
     });
     this.#redis.listener = plant(this.#rig.readThrough, {
@@ -94,7 +118,7 @@ class History {
     if (this.#violation !== null) throw new Error(this.#violation);
   }
 
-  readonly #tally: Tally = { hits: 0, stored: 0, overtaken: 0, repeated: 0, stale: 0, remembered: 0, collapsed: 0 };
+  readonly #tally = newTally();
 
   async #take(step: Step): Promise<void> {
     const redis = this.#redis;
@@ -105,6 +129,13 @@ class History {
         return redis.change(step.key, true);
       case "remove":
         return redis.change(step.key, false);
+      case "own":
+      case "script":
+        redis.change(step.key, true);
+        this.#writes.push({ key: step.key, number: redis.now(step.key).number, isScript: step.kind === "script" });
+        return;
+      case "reply":
+        return this.#reply();
       case "flush":
         return redis.flush();
       case "execute":
@@ -133,6 +164,18 @@ class History {
         await settled();
         return this.#runLate();
     }
+  }
+
+  #reply(): void {
+    const write = this.#writes.shift();
+    if (write === undefined) return;
+    const known = (): void => {
+      this.#redis.mustKnow(write.key, write.number);
+      this.#tally.owned++;
+    };
+    const done = this.#replied(this.#rig.readThrough, write);
+    if (done === undefined) known();
+    else void done.then(known);
   }
 
   #runLate(): void {
@@ -216,6 +259,8 @@ const COMMON: fc.WeightedArbitrary<Step>[] = [
   { weight: 8, arbitrary: fc.record({ kind: fc.constant("ask"), key: anyKey }) },
   { weight: 4, arbitrary: fc.record({ kind: fc.constant("write"), key: anyKey }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("remove"), key: anyKey }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("own", "script"), key: anyKey }) },
+  { weight: 3, arbitrary: fc.constant({ kind: "reply" }) },
   { weight: 1, arbitrary: fc.constant({ kind: "flush" }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("execute"), count }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("deliver"), count }) },
@@ -244,15 +289,16 @@ interface Hunt {
   readonly options: RigOptions;
   readonly runs: number;
   readonly plant?: Plant;
+  readonly replied?: Replied;
 }
 
 /** Plays `runs` random histories and returns the first that fails, if any, and what happened in all of them. */
-async function hunt({ connect, options, runs, plant = NO_MISTAKE }: Hunt) {
-  const tally: Tally = { hits: 0, stored: 0, overtaken: 0, repeated: 0, stale: 0, remembered: 0, collapsed: 0 };
+async function hunt({ connect, options, runs, plant = NO_MISTAKE, replied = REPLIED }: Hunt) {
+  const tally = newTally();
   const result = await fc.check(
-    fc.asyncProperty(histories(connect), (steps) => new History(options, plant).run(steps, tally)),
+    fc.asyncProperty(histories(connect), (steps) => new History(options, { plant, replied }).run(steps, tally)),
     // A mistake that was planted is only to be found; one that was not is to be made small.
-    { seed: SEED, numRuns: runs, endOnFailure: plant !== NO_MISTAKE },
+    { seed: SEED, numRuns: runs, endOnFailure: plant !== NO_MISTAKE || replied !== REPLIED },
   );
   return { result, tally };
 }
@@ -272,7 +318,7 @@ Deno.test("tracked: whatever comes in whatever order, nothing stale is answered 
     options: { negativeTtlMs: 20_000 },
     runs: 20_000,
   });
-  for (const kind of ["hits", "stored", "overtaken", "repeated", "remembered", "collapsed"] as const) {
+  for (const kind of ["hits", "stored", "overtaken", "repeated", "remembered", "collapsed", "owned"] as const) {
     assert.ok(tally[kind] > 1_000, `${kind}: ${tally[kind]}`);
   }
 });
@@ -312,9 +358,23 @@ const MISTAKES: Record<string, Plant> = {
     mishear(heard, { connected: () => heard.connected({ tracked: true }) }),
 };
 
-for (const [mistake, plant] of Object.entries(MISTAKES)) {
+const REPLY_MISTAKES: Record<string, Replied> = {
+  "keys that were written are not dropped": (readThrough, { key, isScript }) =>
+    isScript ? REPLIED(readThrough, { key, isScript }) : undefined,
+  "a script's reply waits for nothing": (readThrough, { key, isScript }) =>
+    isScript ? undefined : readThrough.wrote(key),
+  "a script's reply drops nothing where Redis does not invalidate": (readThrough, { key, isScript }) =>
+    isScript ? readThrough.caughtUp({ wrote: false }) : readThrough.wrote(key),
+};
+
+const PLANTED: Record<string, Pick<Hunt, "plant" | "replied">> = {
+  ...Object.fromEntries(Object.entries(MISTAKES).map(([name, plant]) => [name, { plant }])),
+  ...Object.fromEntries(Object.entries(REPLY_MISTAKES).map(([name, replied]) => [name, { replied }])),
+};
+
+for (const [mistake, planted] of Object.entries(PLANTED)) {
   Deno.test(`the search finds a planted mistake: ${mistake}`, async () => {
-    const { result } = await hunt({ connect: CONNECT_EITHER, options: {}, runs: 5_000, plant });
+    const { result } = await hunt({ connect: CONNECT_EITHER, options: {}, runs: 5_000, ...planted });
     assert.equal(result.failed, true);
     const message = (result.errorInstance as Error).message;
     assert.match(message, /after \d+ was known|is held, \d+ is true|is held as absent|not so since|nobody listens/);

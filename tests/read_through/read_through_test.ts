@@ -1131,6 +1131,7 @@ Deno.test("a source that fails although its connection is there is not asked aga
     source: {
       // Gives up after a while, since a loop of promises alone would never let this test end.
       read: (): Promise<KeyReply[]> => ++reads < 1_000 ? Promise.reject(new Error("closing")) : new Promise(() => {}),
+      caughtUp: () => Promise.reject(new Error("closing")),
     },
     counters: newCounters(),
     cache: rig.cache,

@@ -61,6 +61,8 @@ export class Parts implements Disposable {
       outcomes: newCounters().http,
       password: password === null ? null : new Password(password),
       version: "0.0.0",
+      relaying: null,
+      longRequests: { bytes: 0 },
     };
   }
 

@@ -20,13 +20,17 @@ export interface Version {
   readonly remainingMs: number;
 }
 
+/** What a PING is told of. */
+const NOBODY: Version = { number: 0, present: false, remainingMs: 0 };
+
 type Message =
   | { readonly kind: "reply"; readonly settle: () => void; readonly reject: (reason: Error) => void }
   /** `floors`: the versions of which the listener knows once it has heard. */
   | { readonly kind: "push"; readonly key: Key | null; readonly floors: ReadonlyMap<Key, number> };
 
 interface Command {
-  readonly key: Key;
+  /** `null` for a PING. */
+  readonly key: Key | null;
   readonly run: (version: Version) => () => void;
   readonly reject: (reason: Error) => void;
 }
@@ -93,7 +97,13 @@ export class FakeRedis implements Source {
     }
   }
 
-  #send<T>(key: Key, reply: (version: Version) => T): Promise<T> {
+  /** A PING behind everything that was asked. */
+  async caughtUp(): Promise<void> {
+    if (!this.#isConnected) throw new Error("a PING without a connection");
+    await this.#send(null, () => {});
+  }
+
+  #send<T>(key: Key | null, reply: (version: Version) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#inbox.push({
         key,
@@ -134,8 +144,8 @@ export class FakeRedis implements Source {
   /** Executes the next `count` commands of the connection. */
   execute(count: number): void {
     for (const { key, run, reject } of this.#inbox.splice(0, count)) {
-      this.#tracked?.add(key);
-      this.#outbox.push({ kind: "reply", settle: run(this.now(key)), reject });
+      if (key !== null) this.#tracked?.add(key);
+      this.#outbox.push({ kind: "reply", settle: run(key === null ? NOBODY : this.now(key)), reject });
     }
   }
 
@@ -182,6 +192,11 @@ export class FakeRedis implements Source {
   /** Says that no connection came about, where there is none. */
   fail(outage: Outage): void {
     if (!this.#isConnected) this.listener.unavailable(outage);
+  }
+
+  /** Notes that the listener must know of version `number` of `key` from here on. */
+  mustKnow(key: Key, number: number): void {
+    this.#raise(new Map([[key, number]]));
   }
 
   #raise(floors: ReadonlyMap<Key, number>): void {

@@ -38,11 +38,19 @@ export class HandTrip {
 /** Records the round trips, and leaves their end to the test. */
 export class HandSource implements Source {
   readonly trips: HandTrip[] = [];
+  /** The calls of `caughtUp` that were not answered yet. */
+  readonly catchUps: { resolve: () => void; reject: () => void }[] = [];
 
   read(keys: readonly Key[]): Promise<KeyReply[]> {
     const trip = new HandTrip(keys);
     this.trips.push(trip);
     return trip.promise;
+  }
+
+  caughtUp(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.catchUps.push({ resolve, reject: () => reject(new Error("lost")) });
+    });
   }
 
   /** The trip that was begun last. */

@@ -22,6 +22,7 @@
 import { Buffer } from "node:buffer";
 import type { Key } from "../key.ts";
 import { KeyMemo } from "./key_memo.ts";
+import { requestFrame } from "./request_frame.ts";
 import {
   READ_BUFFER_BYTES_MAX,
   READ_BUFFER_BYTES_MIN,
@@ -79,6 +80,7 @@ export class RequestParser {
   /** Length of the argument being read; -1 while it is not known. */
   #bulkBytes = -1;
   #isFinished = true;
+  #isInline = false;
   #isFilled = false;
 
   /** Where each argument is, counted from `#start`: the buffer may be moved while a request is half there. */
@@ -107,6 +109,11 @@ export class RequestParser {
     return this.#bytes.length;
   }
 
+  /** Bytes that came and were not read as requests yet. */
+  get unreadBytes(): number {
+    return this.#end - this.#at;
+  }
+
   /** True in the middle of a request: some of its bytes came, and not all. */
   get isHalf(): boolean {
     return this.#end > this.#at || !this.#isFinished;
@@ -115,8 +122,8 @@ export class RequestParser {
   /**
    * Returns where to write the next bytes; at least one fits.
    *
-   * Call it only after `next` said `incomplete`. All views that were given out are invalid from here on, as the buffer
-   * is moved or used again. Cost: O(1) amortised for each byte received.
+   * All views that were given out are invalid from here on, as the buffer is moved or used again; the arguments of the
+   * request that was read last can still be asked for. Cost: O(1) amortised for each byte received.
    */
   space(): Uint8Array<ArrayBuffer> {
     const size = this.#bytes.length;
@@ -156,7 +163,8 @@ export class RequestParser {
         this.#searched = this.#at;
       }
       if (this.#argumentsLeft === 0) {
-        const status = this.#bytes[this.#at] === ASTERISK ? this.#readCount() : this.#readInline();
+        this.#isInline = this.#bytes[this.#at] !== ASTERISK;
+        const status = this.#isInline ? this.#readInline() : this.#readCount();
         if (status !== "complete") return status;
       }
       const status = this.#readBulks();
@@ -192,6 +200,16 @@ export class RequestParser {
   key(index: number): Key {
     const start = this.#start + this.#offsets[index];
     return keyMemo.keyOf(this.#bytes, { start, end: start + this.#lengths[index] });
+  }
+
+  /**
+   * Returns the request as it came, for passing on; an inline one, which is decoded in its place, as an array of bulks.
+   *
+   * A view into the read buffer: valid until `space` is called. Cost: one view; O(length) for an inline request.
+   */
+  frame(): Uint8Array {
+    if (this.#isInline) return requestFrame(Array.from({ length: this.argumentCount }, (_, i) => this.argument(i)));
+    return this.#bytes.subarray(this.#start, this.#at);
   }
 
   /** True when argument `index` is `word`, which is in lower case ASCII; upper and lower case are the same. */

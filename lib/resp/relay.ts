@@ -1,0 +1,249 @@
+/**
+ * A client's own connection to Redis: requests go up as they came, replies come down as Redis sent them.
+ *
+ *   client ──requests──▶ Session ─send─▶ │ expectations, one a reply, in order │ ──▶ Redis
+ *   client ◀──────── deliver ◀── drop what was written, catch up if need be ◀─────── replies
+ *
+ * ## Why a client reads its own writes
+ *
+ * W is a write, R its reply on this connection, I the invalidation that Redis sends on the read-through's connection.
+ * Redis has executed W when it sends R; nothing is known of the order in which R and I arrive here.
+ *
+ *  1. The keys of W are known: before R is handed on they are dropped and their flights overtaken, without a round trip.
+ *     Whoever reads after R, through either door, finds nothing held, and no flight that was read before W. (How:
+ *     `ReadThrough.wrote`.)
+ *  2. They are not known (scripts, EXEC, FCALL, commands that the table does not know; also when R is an error, as a
+ *     script may have written before it failed): R waits for a PING on the read-through's connection that is sent after
+ *     R has arrived. Redis queues I when it executes W, so I is on the wire before the PING's answer, and was heard.
+ *  3. Without tracking nobody tells which keys: everything is dropped.
+ *  4. A further request of the client, while R waits: the session is not idle, so it goes to Redis as well.
+ *
+ * News of others waits for a PING likewise: the reply of a blocking command, a message, a push. Whoever reads what they
+ * tell of finds it. MONITOR's lines do not: each PING would be a line of its own.
+ *
+ * ## Tunnels
+ *
+ * Where replies can no longer be told apart (see `TunnelKind`) nothing is expected any more: what Redis sends is handed
+ * on, and every chunk waits for a PING, as any of it may be the reply to a write. Such a session stays with Redis.
+ */
+
+import { Buffer } from "node:buffer";
+import { READ_BUFFER_BYTES_MAX, READ_BUFFER_BYTES_MIN, RELAYED_REPLIES_MAX, REPLY_BYTES_MAX } from "../limits.ts";
+import { ReplyParser } from "../protocol/resp/reply_parser.ts";
+import { type Protocol, ReplyWriter } from "../protocol/resp/reply_writer.ts";
+import type { ReadThrough } from "../read_through/read_through.ts";
+import type { Expectation, TunnelKind, Wait } from "./relayed_command.ts";
+import type { SessionState } from "./session_state.ts";
+
+/** What a relay works with. */
+export interface RelayOptions {
+  /** To Redis, greeted. */
+  readonly connection: Deno.Conn;
+  readonly state: SessionState;
+  readonly readThrough: Pick<ReadThrough, "wrote" | "wroteAll" | "caughtUp">;
+  /** Hands bytes to the client; fulfilled when they are gone. */
+  readonly deliver: (bytes: Uint8Array) => Promise<void>;
+  /** Called when the client and Redis have agreed on a version of the protocol. */
+  readonly onProtocol: (protocol: Protocol) => void;
+}
+
+const ERROR = 0x2d; // -
+
+/** Passes requests and replies on. */
+export class Relay {
+  readonly #options: RelayOptions;
+  readonly #connection: Deno.Conn;
+  readonly #state: SessionState;
+  readonly #requests = new ReplyWriter();
+  readonly #parser = new ReplyParser();
+  /** What is outstanding, oldest first, from `#next` on. */
+  #expectations: Expectation[] = [];
+  #next = 0;
+  #tunnel: TunnelKind | null = null;
+  /** What any reply that comes out of the tunnel may tell of, from what was sent into it. */
+  #tunnelWait: Wait = "news";
+  #tunnelChangesAll = false;
+  /** Whether replies that were heard are still on their way to the client. */
+  #isDelivering = false;
+  #isEnded = false;
+  #isEnding = false;
+  #onTurn: () => void = () => {};
+  #turn: Promise<void> | null = null;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#connection = options.connection;
+    this.#state = options.state;
+  }
+
+  /** True when every request has had its reply, and it is gone. Never true of a tunnel. */
+  get isQuiet(): boolean {
+    return this.#next === this.#expectations.length && !this.#isDelivering && this.#tunnel === null;
+  }
+
+  /** True when the cache may answer for Redis: nothing is outstanding, and the session is like any other. */
+  get isIdle(): boolean {
+    return this.isQuiet && this.#state.isPlain;
+  }
+
+  /** True once replies cannot be told apart any more. */
+  get isTunnel(): boolean {
+    return this.#tunnel !== null;
+  }
+
+  /** True when requests were added and not flushed. */
+  get hasRequests(): boolean {
+    return this.#requests.length > 0;
+  }
+
+  /** True when requests must be flushed, or replies must have come, before the next request. */
+  get isFull(): boolean {
+    return this.#requests.length >= REPLY_BYTES_MAX || this.#isCrowded;
+  }
+
+  get #isCrowded(): boolean {
+    return this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX;
+  }
+
+  /** True when the connection is to end: nothing is wrong when it does. */
+  get isEnding(): boolean {
+    return this.#isEnding;
+  }
+
+  /** Adds a request, which is copied; it leaves at the next `flush`. */
+  send(frame: Uint8Array, expectation: Expectation): void {
+    this.#requests.frame(frame);
+    if (this.#tunnel === null) {
+      this.#expectations.push(expectation);
+    } else {
+      if (expectation.changed !== null || expectation.wait === "writes") this.#tunnelWait = "writes";
+      if (expectation.changed === "all") this.#tunnelChangesAll = true;
+    }
+  }
+
+  /** Makes it a tunnel, when it is quiet, from the next request on. Once it is one, it stays one. */
+  becomeTunnel(kind: TunnelKind): void {
+    this.#tunnel ??= kind;
+  }
+
+  /** Sends the requests that were added; fulfilled when further ones may be. Never rejects. */
+  async flush(): Promise<void> {
+    try {
+      const bytes = this.#requests.take();
+      for (let at = 0; at < bytes.length;) at += await this.#connection.write(bytes.subarray(at));
+    } catch {
+      this.close();
+    }
+    while (this.#isCrowded && !this.#isEnded) await this.#nextTurn();
+  }
+
+  /** Fulfilled when it is quiet, or has ended. */
+  async quiet(): Promise<void> {
+    while (!this.isQuiet && !this.#isEnded) await this.#nextTurn();
+  }
+
+  /**
+   * Tells Redis that nothing more will come, as a client does by leaving: what was sent is finished, blocking commands are
+   * given up, and Redis ends the connection. Fulfilled when it has.
+   */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.flush();
+    try {
+      await this.#connection.closeWrite();
+    } catch {
+      this.close();
+    }
+    while (!this.#isEnded) await this.#nextTurn();
+  }
+
+  /** Ends it at once. Does nothing the second time. */
+  close(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#connection.close();
+    this.#tell();
+  }
+
+  /** Hands replies on until the connection ends. Never rejects; the connection is closed then. */
+  async run(): Promise<void> {
+    let buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES_MIN);
+    try {
+      for (;;) {
+        const count = await this.#connection.read(buffer);
+        if (count === null) break;
+        const chunk = buffer.subarray(0, count);
+        this.#isDelivering = true;
+        const wait = this.#hear(chunk);
+        if (wait !== "nothing") await this.#options.readThrough.caughtUp({ wrote: wait === "writes" });
+        await this.#options.deliver(chunk);
+        this.#isDelivering = false;
+        this.#tell();
+        if (count === buffer.length && count < READ_BUFFER_BYTES_MAX) buffer = Buffer.allocUnsafeSlow(count * 2);
+      }
+    } catch {
+      // Redis, or the client, is gone.
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Does what was expected of the replies in `chunk`, in their order, and returns what the chunk has to wait for. */
+  #hear(chunk: Uint8Array): Wait {
+    if (this.#tunnel !== null) return this.#hearTunnel();
+    const parser = this.#parser;
+    let wait: Wait = "nothing";
+    for (let at = 0;; at = parser.end) {
+      const status = parser.next(chunk, at);
+      if (status === "invalid") throw new Error("Cannot relay: RESP is needed: received something else");
+      if (status === "incomplete") break;
+      if (parser.isPush || this.#next === this.#expectations.length) {
+        if (wait === "nothing") wait = "news";
+      } else {
+        const wanted = this.#meet(this.#expectations[this.#next++], parser.mark);
+        if (wait !== "writes" && wanted !== "nothing") wait = wanted;
+      }
+    }
+    if (this.#next === this.#expectations.length && this.#next > 0) {
+      this.#expectations.length = 0;
+      this.#next = 0;
+    } else if (this.#next > RELAYED_REPLIES_MAX / 2) {
+      this.#expectations.splice(0, this.#next);
+      this.#next = 0;
+    }
+    return wait;
+  }
+
+  #hearTunnel(): Wait {
+    if (this.#tunnel !== "messages") return "nothing";
+    if (this.#tunnelChangesAll) this.#options.readThrough.wroteAll();
+    return this.#tunnelWait;
+  }
+
+  /** Does what a reply asks for, and returns what it has to wait for. */
+  #meet({ changed, wait, change, protocol }: Expectation, mark: number): Wait {
+    const { readThrough, onProtocol } = this.#options;
+    const state = this.#state;
+    if (changed === "all") {
+      if (state.isInTransaction) state.queueChangeOfAll();
+      readThrough.wroteAll();
+    } else if (changed !== null) {
+      for (const key of changed) readThrough.wrote(key);
+    }
+    // Queued commands have changed nothing; EXEC, which ends the transaction, will wait for all of them.
+    const isQueued = state.isInTransaction && change?.kind !== "exec";
+    if (change !== null && state.replied(change, mark)) readThrough.wroteAll();
+    if (protocol !== null && mark !== ERROR) onProtocol(protocol);
+    return isQueued ? "nothing" : wait;
+  }
+
+  /** Fulfilled when replies were handed on next, or the connection has ended. */
+  #nextTurn(): Promise<void> {
+    return this.#turn ??= new Promise((resolve) => this.#onTurn = resolve);
+  }
+
+  #tell(): void {
+    this.#turn = null;
+    this.#onTurn();
+  }
+}
