@@ -63,15 +63,16 @@ export class Session {
     const { request } = client;
     try {
       while (!client.isLeaving) {
+        const space = request.space();
+        if (!this.#mayHold()) return;
         this.#isReading = true;
-        const count = await this.#socket.read(request.space());
+        const count = await this.#socket.read(space);
         this.#isReading = false;
         if (count === null) break;
         request.received(count);
-        if (!this.#mayHold()) return;
         if (this.#working === null) this.#work();
         else this.#hasReceived = true;
-        while (this.#working !== null && request.unreadBytes > READ_AHEAD_BYTES_MAX) await this.#working;
+        while (this.#working !== null && this.#isAheadEnough) await this.#working;
       }
       while (this.#working !== null) await this.#working;
       // The client has left, or was told to: what it has asked of Redis is finished, as Redis would.
@@ -82,6 +83,12 @@ export class Session {
     } finally {
       this.cut();
     }
+  }
+
+  /** A client at rest should not keep the buffer of a long request, and a busy one not send for ever. */
+  get #isAheadEnough(): boolean {
+    const { bufferBytes, unreadBytes } = this.#client.request;
+    return unreadBytes === 0 ? bufferBytes > READ_BUFFER_BYTES_MAX : unreadBytes > READ_AHEAD_BYTES_MAX;
   }
 
   /** Ends it after the requests that were read; at once where none was. */

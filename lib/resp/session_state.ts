@@ -40,11 +40,6 @@ export class SessionState {
     return this.#isInTransaction;
   }
 
-  /** Notes that the session will never be plain again. */
-  makeForeign(): void {
-    this.#isForeign = true;
-  }
-
   /** Notes that a command which changes all keys was queued. */
   queueChangeOfAll(): void {
     this.#changesAll = true;

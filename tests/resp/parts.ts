@@ -11,6 +11,7 @@ import type { Item } from "../../lib/read_through/item.ts";
 import { ReadThrough } from "../../lib/read_through/read_through.ts";
 import { Asker } from "../../lib/resp/asker.ts";
 import { Client, type Services } from "../../lib/resp/client.ts";
+import type { Relaying } from "../../lib/resp/drop_in.ts";
 import { execute } from "../../lib/resp/commands.ts";
 import { Password } from "../../lib/password.ts";
 import { HandSource } from "../support/hand_source.ts";
@@ -31,7 +32,14 @@ export class Parts implements Disposable {
   readonly readThrough: ReadThrough;
   readonly services: Services;
 
-  constructor({ password = null, isUp = true }: { password?: string | null; isUp?: boolean } = {}) {
+  constructor(
+    { password = null, isUp = true, relaying = null, tracked = true }: {
+      password?: string | null;
+      isUp?: boolean;
+      relaying?: Relaying | null;
+      tracked?: boolean;
+    } = {},
+  ) {
     const clock = new Clock();
     const counters = newCounters();
     this.readThrough = new ReadThrough({
@@ -47,7 +55,7 @@ export class Parts implements Disposable {
       timeoutMs: TIMEOUT_MS,
       parallelMax: 8,
     });
-    if (isUp) this.readThrough.connected({ tracked: true });
+    if (isUp) this.readThrough.connected({ tracked });
     const integers: IntegerSource = {
       integer: (words) =>
         new Promise((resolve, reject) => {
@@ -61,7 +69,7 @@ export class Parts implements Disposable {
       outcomes: newCounters().http,
       password: password === null ? null : new Password(password),
       version: "0.0.0",
-      relaying: null,
+      relaying,
       longRequests: { bytes: 0 },
     };
   }

@@ -4,58 +4,20 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { Admission } from "../../lib/admission.ts";
 import { eventually } from "../../e2e/support/eventually.ts";
-import { withDeadline } from "../../e2e/support/deadline.ts";
 import { Client } from "../../lib/resp/client.ts";
 import { RespServer } from "../../lib/resp/resp_server.ts";
 import { Session } from "../../lib/resp/session.ts";
 import { ABSENT, value } from "../support/hand_source.ts";
+import { TextSocket } from "../support/text_socket.ts";
 import { Parts } from "./parts.ts";
-import { HALF_REQUEST_LOOKS_MAX, STRANGER_LOOKS_MAX, UNREAD_REPLY_LOOKS_MAX } from "../../lib/limits.ts";
+import {
+  HALF_REQUEST_LOOKS_MAX,
+  LONG_REQUESTS_BYTES_MAX,
+  STRANGER_LOOKS_MAX,
+  UNREAD_REPLY_LOOKS_MAX,
+} from "../../lib/limits.ts";
 
 const DEADLINE_MS = 5_000;
-
-/** The client's side of a connection. */
-class Socket implements Disposable {
-  readonly #socket: Deno.TcpConn;
-  #isClosed = false;
-
-  private constructor(socket: Deno.TcpConn) {
-    this.#socket = socket;
-  }
-
-  static async connect(port: number): Promise<Socket> {
-    return new Socket(await Deno.connect({ hostname: "127.0.0.1", port }));
-  }
-
-  async write(text: string): Promise<void> {
-    const bytes = Buffer.from(text, "latin1");
-    for (let at = 0; at < bytes.length;) at += await this.#socket.write(bytes.subarray(at));
-  }
-
-  /** Reads until as many characters have come as `text` has, and asserts that they are these. */
-  async expect(text: string): Promise<void> {
-    const bytes = Buffer.alloc(text.length);
-    let length = 0;
-    while (length < bytes.length) {
-      const reading = this.#socket.read(bytes.subarray(length));
-      const count = await withDeadline(reading, { deadlineMs: DEADLINE_MS, what: "a reply" });
-      if (count === null) break;
-      length += count;
-    }
-    assert.equal(bytes.toString("latin1", 0, length), text);
-  }
-
-  /** Asserts that the other side ends the connection without a further word. */
-  async expectEnd(): Promise<void> {
-    const reading = this.#socket.read(new Uint8Array(1)).catch(() => null);
-    assert.equal(await withDeadline(reading, { deadlineMs: DEADLINE_MS, what: "the end" }), null);
-  }
-
-  [Symbol.dispose](): void {
-    if (!this.#isClosed) this.#socket.close();
-    this.#isClosed = true;
-  }
-}
 
 /** A server on a free port. */
 class Door implements AsyncDisposable {
@@ -78,8 +40,8 @@ class Door implements AsyncDisposable {
     this.port = this.server.start().port;
   }
 
-  connect(): Promise<Socket> {
-    return Socket.connect(this.port);
+  connect(): Promise<TextSocket> {
+    return TextSocket.connect(this.port);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -120,6 +82,36 @@ Deno.test("a long pipeline of large values reaches a client that reads slowly, w
   using socket = await door.connect();
   await socket.write("GET small\r\nGET large\r\n".repeat(20));
   for (let i = 0; i < 20; i++) await socket.expect(`$1\r\ns\r\n$1000000\r\n${large}\r\n`);
+});
+
+Deno.test("a client may send a whole pipeline before it reads", async () => {
+  await using door = new Door();
+  const key = "k".repeat(8_000);
+  const large = "l".repeat(100_000);
+  await door.parts.hold(key, large);
+  using socket = await door.connect();
+  // More than the kernel takes in, in either direction: 7 MB of requests, 90 MB of replies.
+  const count = 900;
+  await socket.write(`GET ${key}\r\n`.repeat(count));
+  for (let i = 0; i < count; i++) await socket.expect(`$100000\r\n${large}\r\n`);
+});
+
+Deno.test("long requests have one bound for all clients: who goes beyond it is cut off", async () => {
+  await using door = new Door();
+  using socket = await door.connect();
+  const { longRequests } = door.parts.services;
+  await socket.write(`*2\r\n$4\r\nECHO\r\n$1000000\r\n${"x".repeat(500_000)}`);
+  await eventually(() => longRequests.bytes >= 500_000);
+  await socket.write("x".repeat(500_000) + "\r\n");
+  await socket.expect(`$1000000\r\n${"x".repeat(1_000_000)}\r\n`);
+  await socket.write("PING\r\n");
+  await socket.expect("+PONG\r\n");
+  await eventually(() => longRequests.bytes === 0);
+  // As if other clients had taken all of it.
+  longRequests.bytes = LONG_REQUESTS_BYTES_MAX;
+  await socket.write(`*2\r\n$4\r\nECHO\r\n$1000000\r\n${"x".repeat(500_000)}`).catch(() => {});
+  await socket.expectEnd();
+  await eventually(() => longRequests.bytes === LONG_REQUESTS_BYTES_MAX);
 });
 
 Deno.test("what is no request is told so, after the replies before it, and the connection ends", async () => {
@@ -200,9 +192,9 @@ Deno.test("stop: who is not done by the deadline is cut off", async () => {
 /** A session whose looks are the test's, and the other side of its socket. */
 async function sessionOf(
   parts: Parts,
-): Promise<{ session: Session; client: Client; socket: Socket; done: Promise<void> }> {
+): Promise<{ session: Session; client: Client; socket: TextSocket; done: Promise<void> }> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const [accepted, socket] = await Promise.all([listener.accept(), Socket.connect(listener.addr.port)]);
+  const [accepted, socket] = await Promise.all([listener.accept(), TextSocket.connect(listener.addr.port)]);
   listener.close();
   const client = new Client(1, { address: "127.0.0.1:1", services: parts.services });
   const session = new Session(accepted, client);
