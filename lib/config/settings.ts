@@ -286,6 +286,9 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
   const warnings = Object.keys(record)
     .filter((name) => OUR_PREFIX.test(name) && !KNOWN_NAMES.includes(name))
     .map((name) => `${quote(name)} is not a setting of redis-proxy and is ignored: did you mean ${nearest(name)}?`);
+  if (settings.respCommands === "all" && settings.respPort === null) {
+    warnings.push("RESP_COMMANDS is set and has no effect: RESP_PORT is needed to serve the Redis protocol");
+  }
 
   return problems.length === 0 ? { ok: true, settings, warnings } : { ok: false, problems, warnings };
 }

@@ -177,6 +177,13 @@ Deno.test("each word of a choice is accepted", () => {
   for (const word of CHOICES.RESP_COMMANDS) assert.equal(good({ RESP_COMMANDS: word }).respCommands, word);
 });
 
+Deno.test("RESP_COMMANDS=all without RESP_PORT is worth a warning", () => {
+  const warningsOf = (record: Record<string, string>): string[] => parseSettings(record).warnings;
+  assert.match(warningsOf({ RESP_COMMANDS: "all" })[0], /^RESP_COMMANDS .*RESP_PORT/);
+  assert.deepEqual(warningsOf({ RESP_COMMANDS: "all", RESP_PORT: "6380" }), []);
+  assert.deepEqual(warningsOf({ RESP_COMMANDS: "read" }), []);
+});
+
 Deno.test("RESP_PORT is a port, or off when it is 0", () => {
   assert.equal(good({ RESP_PORT: "6380" }).respPort, 6380);
   assert.equal(good({ RESP_PORT: "0" }).respPort, null);
