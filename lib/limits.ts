@@ -210,6 +210,12 @@ export const LONG_REQUESTS_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 /** Most replies of Redis that one client may have outstanding; further requests wait. */
 export const RELAYED_REPLIES_MAX = 65_536;
 
+/**
+ * Clients that wait for a reply of Redis are ended when nobody has reached it for so long, in ms. A Redis that died has
+ * closed their connections long before; one that is busy with a script for half a minute may still answer them.
+ */
+export const RELAYS_LOST_MS = 30_000;
+
 /** Longest greeting of Redis, in bytes: a HELLO reply with its list of modules. */
 export const GREETING_BYTES_MAX = 65_536;
 

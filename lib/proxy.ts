@@ -20,6 +20,7 @@ import {
   NEGATIVE_BYTES_FRACTION,
   NEGATIVE_ENTRIES_FRACTION,
   PARALLEL_PER_CORE_MAX,
+  RELAYS_LOST_MS,
   STOP_GRACE_MS,
   STOP_REDIS_MS,
   SWEEP_BUDGET,
@@ -169,17 +170,23 @@ export class Proxy {
     else logger.warn("a connection could not be accepted", details);
   }
 
-  /** The read-through hears it all; clients that wait for Redis themselves hear that it is away. */
+  /** The read-through hears it all; clients that wait for Redis themselves hear when it is away for long. */
   #listener(): SourceListener {
     const readThrough = this.#readThrough;
+    let awaySinceMs = Infinity;
     return {
-      connected: (link) => readThrough.connected(link),
+      connected: (link) => {
+        awaySinceMs = Infinity;
+        readThrough.connected(link);
+      },
       disconnected: () => readThrough.disconnected(),
       invalidated: (key) => readThrough.invalidated(key),
       invalidatedAll: () => readThrough.invalidatedAll(),
       unavailable: (outage) => {
         readThrough.unavailable(outage);
-        if (outage.kind === "unreachable") this.#respServer?.redisLost();
+        const { nowMs } = this.#clock;
+        awaySinceMs = outage.kind === "unreachable" ? Math.min(awaySinceMs, nowMs) : Infinity;
+        if (nowMs - awaySinceMs >= RELAYS_LOST_MS) this.#respServer?.redisLost();
       },
     };
   }

@@ -85,9 +85,11 @@ export function executeOrRelay(client: Client, relaying: Relaying): Before | nul
 
 /** Answers what is asked most, where memory can. */
 function isAnsweredFromMemory(client: Client): boolean {
-  const { request } = client;
+  const { request, relay, services } = client;
   const words = request.argumentCount;
   if (words === 2 && request.matches(0, "get")) {
+    // While the read-through has no connection the client's own is the one to ask.
+    if (relay !== null && !services.readThrough.isUp) return false;
     get(client);
     return true;
   }
@@ -165,22 +167,18 @@ function passOn(client: Client, { name, relaying }: { name: string; relaying: Re
     replies.late(FAILED[failure]);
     return null;
   }
-  if (!relay.isTunnel) {
-    const tunnel = tunnelOf(request);
-    if (tunnel !== null && !relay.isQuiet) return "quiet";
-    if (tunnel !== null) relay.becomeTunnel(tunnel);
-  }
+  const tunnel = relay.isTunnel ? null : tunnelOf(request);
+  if (tunnel !== null && !relay.isQuiet) return "quiet";
   services.outcomes.relayed += readsOf(client);
   relaying.counters.relayedCommands++;
+  if (tunnel !== null) {
+    relay.becomeTunnel(tunnel);
+    relay.send(request.frame(), NO_EFFECT);
+    return null;
+  }
   const { user, password, table } = relaying;
-  relay.send(
-    request.frame(),
-    expectationOf(request, {
-      name,
-      table,
-      isOurs: (name, given) => name === user && password !== null && password.is(given),
-    }),
-  );
+  const isOurs = (name: string, given: Uint8Array): boolean => name === user && password !== null && password.is(given);
+  relay.send(request.frame(), expectationOf(request, { name, table, isOurs }));
   return null;
 }
 

@@ -124,6 +124,7 @@ export class Relay {
   /** Makes it a tunnel, when it is quiet, from the next request on. Once it is one, it stays one. */
   becomeTunnel(kind: TunnelKind): void {
     this.#tunnel ??= kind;
+    this.#tunnelChangesAll ||= this.#state.willChangeAll;
   }
 
   /** Sends the requests that were added; fulfilled when further ones may be. Never rejects. */
@@ -215,7 +216,8 @@ export class Relay {
   }
 
   #hearTunnel(): Wait {
-    if (this.#tunnel !== "messages") return "nothing";
+    // Who asked for MONITOR and was refused may still write; who was not cannot.
+    if (this.#tunnel !== "messages" && this.#tunnelWait === "news") return "nothing";
     if (this.#tunnelChangesAll) this.#options.readThrough.wroteAll();
     return this.#tunnelWait;
   }

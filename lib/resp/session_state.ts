@@ -22,8 +22,7 @@ export class SessionState {
   #isInTransaction = false;
   #isWatching = false;
   #isForeign = false;
-  /** True when a transaction will change keys that Redis tells nobody about. */
-  #changesAll = false;
+  #willChangeAll = false;
 
   /** The state of a session that just began in `homeDatabase`, the one that the cache is of. */
   constructor(homeDatabase: number) {
@@ -40,17 +39,22 @@ export class SessionState {
     return this.#isInTransaction;
   }
 
+  /** True when EXEC will change all keys. */
+  get willChangeAll(): boolean {
+    return this.#willChangeAll;
+  }
+
   /** Notes that a command which changes all keys was queued. */
   queueChangeOfAll(): void {
-    this.#changesAll = true;
+    this.#willChangeAll = true;
   }
 
   /** Notes Redis's reply to `change`, whose first byte is `mark`. Returns true when all keys changed by that. */
   replied(change: StateChange, mark: number): boolean {
     if (change.kind === "exec" && this.#isInTransaction) {
       // Whatever it says, the transaction is over: errors of EXEC discard it, too (EXECABORT).
-      const changesAll = this.#changesAll;
-      this.#isInTransaction = this.#isWatching = this.#changesAll = false;
+      const changesAll = this.#willChangeAll;
+      this.#isInTransaction = this.#isWatching = this.#willChangeAll = false;
       return changesAll;
     }
     if (mark === ERROR) return false;
@@ -59,7 +63,7 @@ export class SessionState {
         this.#isInTransaction = true;
         break;
       case "discard":
-        this.#isInTransaction = this.#isWatching = this.#changesAll = false;
+        this.#isInTransaction = this.#isWatching = this.#willChangeAll = false;
         break;
       case "watch":
         this.#isWatching = true;

@@ -348,6 +348,32 @@ Deno.test("MONITOR's lines wait for nothing", async () => {
   assert.equal(door.parts.source.catchUps.length, 0);
 });
 
+Deno.test("who asked for MONITOR and was refused reads its own writes all the same", async () => {
+  await using door = new Door();
+  using client = await door.connect();
+  const redis = await door.relayed(client, "MONITOR x\r\nSET a 1\r\n");
+  await redis.expect(frame("MONITOR x") + frame("SET a 1"));
+  await redis.write("-ERR wrong number of arguments\r\n+OK\r\n");
+  await eventually(() => door.parts.source.catchUps.length === 1);
+  door.parts.source.catchUps[0].resolve();
+  await client.expect("-ERR wrong number of arguments\r\n+OK\r\n");
+});
+
+Deno.test("while the read-through has no connection, GET goes over the client's own, if there is one", async () => {
+  await using door = new Door();
+  await door.parts.hold("k", "held");
+  using client = await door.connect();
+  const redis = await door.relayed(client, "PING\r\n");
+  await redis.expect(frame("PING"));
+  await redis.write("+PONG\r\n");
+  await client.expect("+PONG\r\n");
+  door.parts.readThrough.disconnected();
+  await client.write("GET k\r\n");
+  await redis.expect(frame("GET k"));
+  await redis.write("$3\r\nnew\r\n");
+  await client.expect("$3\r\nnew\r\n");
+});
+
 Deno.test("the reply of a blocking command, and a push, are news: they wait for a PING", async () => {
   await using door = new Door();
   using client = await door.connect();
