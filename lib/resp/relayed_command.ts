@@ -21,6 +21,8 @@ export interface Expectation {
   readonly change: StateChange | null;
   /** The version of the protocol that is spoken after the reply, if it is no error. */
   readonly protocol: Protocol | null;
+  /** True when the reply may be a long time coming, with nothing wrong. */
+  readonly isBlocking: boolean;
 }
 
 /**
@@ -30,8 +32,14 @@ export interface Expectation {
 export type TunnelKind = "messages" | "monitor" | "raw";
 
 /** Of a command that changes nothing. */
-export const NO_EFFECT: Expectation = { changed: null, wait: "nothing", change: null, protocol: null };
-const NEWS: Expectation = { ...NO_EFFECT, wait: "news" };
+export const NO_EFFECT: Expectation = {
+  changed: null,
+  wait: "nothing",
+  change: null,
+  protocol: null,
+  isBlocking: false,
+};
+const NEWS: Expectation = { ...NO_EFFECT, wait: "news", isBlocking: true };
 const WRITES: Expectation = { ...NO_EFFECT, wait: "writes" };
 const ALL: Expectation = { ...NO_EFFECT, changed: "all" };
 
@@ -81,6 +89,8 @@ export function tunnelOf(request: RequestParser): TunnelKind | null {
   if (name === "sync" || name === "psync") return "raw";
   if (request.argumentCount < 3) return null;
   if (name === "client" && request.matches(1, "reply")) return request.matches(2, "on") ? null : "messages";
+  // A replica's acknowledgement: there is no reply.
+  if (name === "replconf" && request.matches(1, "ack")) return "messages";
   if (name === "script" && request.matches(1, "debug")) return request.matches(2, "no") ? null : "messages";
   return null;
 }
@@ -104,11 +114,11 @@ export function expectationOf(
     case "nothing":
       return isBlocking ? NEWS : NO_EFFECT;
     case "its keys":
-      return { ...NO_EFFECT, changed: keysOf(request, keys), wait: isBlocking ? "news" : "nothing" };
+      return { ...NO_EFFECT, changed: keysOf(request, keys), wait: isBlocking ? "news" : "nothing", isBlocking };
     case "all keys":
       return ALL;
     case "unknown":
-      return WRITES;
+      return isBlocking ? { ...WRITES, isBlocking } : WRITES;
   }
 }
 
