@@ -13,10 +13,12 @@ import { Asker } from "../lib/resp/asker.ts";
 import { Password } from "../lib/password.ts";
 import { RespServer } from "../lib/resp/resp_server.ts";
 import { withDeadline } from "./support/deadline.ts";
-import { ByteReader } from "./support/byte_reader.ts";
 import { eventually } from "./support/eventually.ts";
+import { NODE_CLIENTS } from "./support/node_clients.ts";
+import { runProgram, typeInto } from "./support/program.ts";
 import { RedisServer } from "./support/redis_server.ts";
 import { ReplyError, RespClient } from "./support/resp_client.ts";
+import { talk } from "./support/resp_wire.ts";
 
 const TIMEOUT_MS = 2_000;
 const CACHE_TTL_MS = 60_000;
@@ -128,14 +130,6 @@ Deno.test("the misses of one pipeline, and of one MGET, cost one round trip", as
   assert.equal(all[60], null);
   assert.equal(door.counters.roundTrips - before, 2);
 });
-
-/** Sends `text` and ends; returns all that comes back. */
-async function talk(port: number, text: string): Promise<string> {
-  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  await connection.write(Buffer.from(text, "latin1"));
-  await connection.closeWrite();
-  return Buffer.from(await new ByteReader(connection).toEnd()).toString("latin1");
-}
 
 /** Requests that are answered by Redis and by us in the same bytes. */
 const ALIKE = [
@@ -285,34 +279,6 @@ Deno.test("with a password: the same answers as Redis with one", async () => {
   }
 });
 
-interface Run {
-  code: number;
-  output: string;
-}
-
-/** Runs a program of the system to its end; `null` when it is not there. */
-async function run(command: string, args: string[], { input = "" } = {}): Promise<Run | null> {
-  try {
-    const child = new Deno.Command(command, { args, stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
-    const writer = child.stdin.getWriter();
-    await writer.write(new TextEncoder().encode(input));
-    await writer.close();
-    try {
-      const { code, stdout, stderr } = await withDeadline(child.output(), {
-        deadlineMs: DEADLINE_MS,
-        what: `${command}'s end`,
-      });
-      return { code, output: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
-    } catch (error) {
-      child.kill("SIGKILL");
-      throw error;
-    }
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
-}
-
 for (const flags of [[], ["-3"]]) {
   Deno.test(`redis-cli ${flags.join(" ")}`, async () => {
     await using redis = await RedisServer.start();
@@ -321,13 +287,13 @@ for (const flags of [[], ["-3"]]) {
     const cli = ["-p", `${door.port}`, ...flags];
     const withPassword = ["--no-auth-warning", "-a", PASSWORD];
     assert.match(
-      (await run("redis-cli", [...cli, "GET", "greeting"]))?.output ?? "",
+      (await runProgram("redis-cli", [...cli, "GET", "greeting"]))?.output ?? "",
       /^NOAUTH Authentication required\.\n/,
     );
     for (let i = 0; i < 2; i++) {
-      assert.equal((await run("redis-cli", [...cli, ...withPassword, "GET", "greeting"]))?.output, "hello\n");
+      assert.equal((await runProgram("redis-cli", [...cli, ...withPassword, "GET", "greeting"]))?.output, "hello\n");
     }
-    const typed = await run("redis-cli", [...cli, ...withPassword], {
+    const typed = await runProgram("redis-cli", [...cli, ...withPassword], {
       input: "get greeting\nmget greeting nosuch\nset a b\nfoo\nexists greeting\nttl mortal\nget greeting\nping\n",
     });
     assert.match(
@@ -341,48 +307,12 @@ for (const flags of [[], ["-3"]]) {
   });
 }
 
-/** Types `lines` at the prompts of an interactive `command`, then ends it; returns what the terminal showed. */
-async function typeInto(command: string, lines: string[]): Promise<string> {
-  const child = new Deno.Command("script", {
-    args: ["-qec", `stty cols 200 rows 24; exec ${command}`, "/dev/null"],
-    env: { TERM: "xterm" },
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  let shown = "";
-  const typed = (async () => {
-    const prompts = [...lines, "quit"];
-    for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-      shown += chunk;
-      // What is typed before the prompt is there would be thrown away.
-      if (prompts.length > 0 && /[>] $/.test(shown)) {
-        await writer.write(new TextEncoder().encode(prompts.shift() + "\r"));
-      }
-    }
-  })();
-  try {
-    await withDeadline(typed, { deadlineMs: DEADLINE_MS, what: `the end of ${command}` });
-  } finally {
-    try {
-      child.kill("SIGKILL");
-    } catch {
-      // It ended by itself, as it should.
-    }
-    await typed;
-    await child.status;
-    await writer.close().catch(() => {});
-  }
-  return shown;
-}
-
 Deno.test("redis-benchmark", async () => {
   await using redis = await RedisServer.start();
   await using door = await Door.open(redis);
   await redis.command("SET", "key:__rand_int__", "xxx");
   for (const pipeline of ["1", "16"]) {
-    const done = await run("redis-benchmark", [
+    const done = await runProgram("redis-benchmark", [
       "-p",
       `${door.port}`,
       "-t",
@@ -400,66 +330,9 @@ Deno.test("redis-benchmark", async () => {
   assert.ok(door.outcomes.hit > 9_000);
 });
 
-/** What the tests below use of the clients of Node, however they call it. */
-interface AnyClient {
-  get(key: string): Promise<string | null>;
-  bytes(key: string): Promise<Uint8Array | null>;
-  mget(keys: string[]): Promise<(string | null)[]>;
-  set(key: string, value: string): Promise<unknown>;
-  ttl(key: string): Promise<number>;
-  close(): void | Promise<void>;
-}
-
-// deno-lint-ignore no-explicit-any -- five libraries with types of their own; each is used in one line.
-type Any = any;
-
-async function nodeRedis(specifier: string, port: number): Promise<AnyClient> {
-  const { createClient, RESP_TYPES } = await import(specifier) as Any;
-  const client = createClient({ socket: { host: "127.0.0.1", port, reconnectStrategy: false }, password: PASSWORD });
-  client.on("error", () => {});
-  await client.connect();
-  const asBytes = client.withTypeMapping({ [RESP_TYPES.BLOB_STRING]: Buffer });
-  return {
-    get: (key) => client.get(key),
-    bytes: (key) => asBytes.get(key),
-    mget: (keys) => client.mGet(keys),
-    set: (key, value) => client.set(key, value),
-    ttl: (key) => client.ttl(key),
-    close: () => client.destroy(),
-  };
-}
-
-async function ioredis(specifier: string, port: number): Promise<AnyClient> {
-  const module = await import(specifier) as Any;
-  const client = new (module.Redis ?? module.default)({
-    host: "127.0.0.1",
-    port,
-    password: PASSWORD,
-    lazyConnect: true,
-    retryStrategy: null,
-  });
-  await client.connect();
-  return {
-    get: (key) => client.get(key),
-    bytes: (key) => client.getBuffer(key),
-    mget: (keys) => client.mget(keys),
-    set: (key, value) => client.set(key, value),
-    ttl: (key) => client.ttl(key),
-    close: () => client.disconnect(),
-  };
-}
-
-const CLIENTS: [specifier: string, connect: (specifier: string, port: number) => Promise<AnyClient>][] = [
-  ["npm:redis@5.9.0", nodeRedis],
-  ["npm:redis@6.3.1", nodeRedis],
-  ["npm:ioredis@5.9.2", ioredis],
-  ["npm:ioredis@6.0.0", ioredis],
-  ["npm:iovalkey@0.4.0", ioredis],
-];
-
-for (const [specifier, connect] of CLIENTS) {
+for (const { name, connect } of NODE_CLIENTS) {
   Deno.test({
-    name: `${specifier}: connects with the password, reads text and bytes, outlives a write that is refused`,
+    name: `${name}: connects with the password, reads text and bytes, outlives a write that is refused`,
     // What the libraries keep open while they end is theirs.
     sanitizeOps: false,
     sanitizeResources: false,
@@ -474,7 +347,7 @@ for (const [specifier, connect] of CLIENTS) {
         "EX",
         "1000",
       ]]);
-      const client = await withDeadline(connect(specifier, door.port), {
+      const client = await withDeadline(connect({ port: door.port, password: PASSWORD }), {
         deadlineMs: DEADLINE_MS,
         what: "a connection",
       });
@@ -521,7 +394,7 @@ with r.pipeline(transaction=False) as p:
     assert p.get("greeting").get("nosuch").ping().execute() == [b"hello", None, True]
 print("read", r.info()["redis_version"])
 `;
-  const done = await run("/usr/bin/python3", ["-c", program]);
+  const done = await runProgram("/usr/bin/python3", ["-c", program]);
   if (done === null || done.code === 77) {
     return console.log("skipped: the Debian package python3-redis is not installed");
   }

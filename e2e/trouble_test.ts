@@ -22,13 +22,6 @@ async function read(proxy: ProxyProcess, key: string, init: RequestInit & { dead
   };
 }
 
-async function metric(proxy: ProxyProcess, name: string): Promise<number> {
-  const text = await (await proxy.get("/metrics")).text();
-  const line = text.split("\n").find((line) => line.startsWith(`${name} `));
-  assert.ok(line !== undefined, `${name} is a metric`);
-  return Number(line.slice(name.length + 1));
-}
-
 Deno.test("one flight a key: 2,000 requests for a cold key cost one GET", async () => {
   await using redis = await RedisServer.start();
   await using link = await TcpMiddleman.start({ targetPort: redis.port });
@@ -50,14 +43,14 @@ Deno.test("MAX_PARALLEL=1: what misses during a round trip travels together in t
   for (let i = 0; i < 101; i++) await redis.command("SET", `k${i}`, `v${i}`);
   link.fromServer.stall();
   const first = read(proxy, "k0", { deadlineMs: 10_000 });
-  await eventually(async () => (await metric(proxy, "redis_proxy_round_trips_total")) === 1);
+  await eventually(async () => (await proxy.metric("redis_proxy_round_trips_total")) === 1);
   const others = Array.from({ length: 100 }, (_, i) => read(proxy, `k${i + 1}`, { deadlineMs: 10_000 }));
-  await eventually(async () => (await metric(proxy, "redis_proxy_flights")) === 101);
-  assert.equal(await metric(proxy, "redis_proxy_round_trips_total"), 1);
+  await eventually(async () => (await proxy.metric("redis_proxy_flights")) === 101);
+  assert.equal(await proxy.metric("redis_proxy_round_trips_total"), 1);
   link.release();
   assert.equal((await first).text, "v0");
   (await Promise.all(others)).forEach((answer, i) => assert.equal(answer.text, `v${i + 1}`));
-  assert.equal(await metric(proxy, "redis_proxy_round_trips_total"), 2);
+  assert.equal(await proxy.metric("redis_proxy_round_trips_total"), 2);
 });
 
 Deno.test("hits go on while a miss waits", async () => {
@@ -69,7 +62,7 @@ Deno.test("hits go on while a miss waits", async () => {
   await read(proxy, "warm");
   link.fromServer.stall();
   const cold = read(proxy, "cold", { deadlineMs: 10_000 });
-  await eventually(async () => (await metric(proxy, "redis_proxy_flights")) === 1);
+  await eventually(async () => (await proxy.metric("redis_proxy_flights")) === 1);
   for (let i = 0; i < 50; i++) assert.equal((await read(proxy, "warm")).cacheStatus, "redis-proxy; hit");
   link.release();
   assert.equal((await cold).text, "c");
@@ -85,7 +78,7 @@ Deno.test("MAX_CONNECTIONS: the next request gets 503 with retry-after at once; 
   await redis.command("SET", "a", "1");
   link.fromServer.stall();
   const waiting = [read(proxy, "a", { deadlineMs: 10_000 }), read(proxy, "b", { deadlineMs: 10_000 })];
-  await eventually(async () => (await metric(proxy, "redis_proxy_clients")) === 2);
+  await eventually(async () => (await proxy.metric("redis_proxy_clients")) === 2);
   const refused = await proxy.get("/get/c");
   assert.equal(refused.status, 503);
   assert.equal(refused.headers.get("retry-after"), "1");
@@ -127,11 +120,11 @@ Deno.test("a request that meets a connection just lost waits for the new one", a
   await redis.command("SET", "k", "v");
   link.fromServer.stall();
   const waiting = read(proxy, "k");
-  await eventually(async () => (await metric(proxy, "redis_proxy_flights")) === 1);
+  await eventually(async () => (await proxy.metric("redis_proxy_flights")) === 1);
   await link.cut();
   link.release();
   assert.deepEqual([(await waiting).status, (await waiting).text], [200, "v"]);
-  assert.equal(await metric(proxy, "redis_proxy_flights_repeated_total"), 1);
+  assert.equal(await proxy.metric("redis_proxy_flights_repeated_total"), 1);
 });
 
 for (
@@ -283,9 +276,9 @@ Deno.test("CACHE_MAXBYTES: what is held stays under it; what is over 1/8 of it i
     await redis.command("SET", `v${i}`, value);
     const { text } = await read(proxy, `v${i}`);
     assert.equal(text.length, value.length);
-    assert.ok((await metric(proxy, "redis_proxy_bytes")) <= bytesMax);
+    assert.ok((await proxy.metric("redis_proxy_bytes")) <= bytesMax);
   }
-  assert.ok((await metric(proxy, "redis_proxy_items")) >= 10);
+  assert.ok((await proxy.metric("redis_proxy_items")) >= 10);
   await redis.command("SET", "large", "x".repeat(bytesMax / 8));
   for (let i = 0; i < 2; i++) {
     const large = await read(proxy, "large");

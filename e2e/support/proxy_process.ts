@@ -1,5 +1,6 @@
 import config from "../../deno.json" with { type: "json" };
 import { fileURLToPath } from "node:url";
+import type { ReadOutcome } from "../../lib/metrics/counters.ts";
 import { Child, type ChildEnd } from "./child.ts";
 import { withDeadline } from "./deadline.ts";
 import { eventually } from "./eventually.ts";
@@ -45,11 +46,14 @@ interface Surroundings {
  */
 export class ProxyProcess {
   readonly port: number;
+  /** Port of the RESP service, which is off unless `start` was told otherwise. */
+  readonly respPort: number;
   readonly #child: Child;
   readonly #folder: string;
 
-  private constructor(child: Child, { port, folder }: { port: number; folder: string }) {
+  private constructor(child: Child, { port, respPort, folder }: { port: number; respPort: number; folder: string }) {
     this.port = port;
+    this.respPort = respPort;
     this.#child = child;
     this.#folder = folder;
   }
@@ -58,23 +62,29 @@ export class ProxyProcess {
    * Starts the proxy on a free port and waits for it.
    *
    * @param redisPort becomes REDIS_PORT; `env` wins over it
+   * @param respCommands becomes RESP_COMMANDS, with a free port as RESP_PORT; without it there is no RESP service
    * @param waitFor `"ready"`, the default, waits until /readyz answers 200, which needs a Redis that answers; `"live"`
    * waits for /healthz; `"nothing"` returns at once
    * @throws Error with the last lines of output, when the proxy ends or does not answer in 15 s
    */
   static async start(
-    { redisPort, waitFor = "ready", env = {}, ...surroundings }: Surroundings & {
+    { redisPort, respCommands, waitFor = "ready", env = {}, ...surroundings }: Surroundings & {
       redisPort: number;
+      respCommands?: "read" | "all";
       waitFor?: "ready" | "live" | "nothing";
     },
   ): Promise<ProxyProcess> {
     for (let tries = 1;; tries++) {
       const port = freePort();
+      const respPort = freePort();
+      const resp: Record<string, string> = respCommands === undefined
+        ? {}
+        : { RESP_PORT: `${respPort}`, RESP_COMMANDS: respCommands };
       const { child, folder } = await spawn({
         ...surroundings,
-        env: { REDIS_PORT: `${redisPort}`, PROXY_PORT: `${port}`, ...env },
+        env: { REDIS_PORT: `${redisPort}`, PROXY_PORT: `${port}`, ...resp, ...env },
       });
-      const proxy = new ProxyProcess(child, { port, folder });
+      const proxy = new ProxyProcess(child, { port, respPort, folder });
       try {
         if (waitFor !== "nothing") await proxy.#answers(waitFor === "ready" ? "/readyz" : "/healthz");
         return proxy;
@@ -148,6 +158,25 @@ export class ProxyProcess {
     { deadlineMs = getDeadlineMs, ...init }: RequestInit & { deadlineMs?: number } = {},
   ): Promise<Response> {
     return fetch(this.url(path), { redirect: "manual", signal: AbortSignal.timeout(deadlineMs), ...init });
+  }
+
+  /**
+   * Returns a number of /metrics.
+   *
+   * @param name as it stands there, with its labels where it has some
+   */
+  async metric(name: string): Promise<number> {
+    const text = await (await this.get("/metrics")).text();
+    const line = text.split("\n").find((line) => line.startsWith(`${name} `));
+    if (line === undefined) {
+      throw new Error(`Cannot read a metric: a line of /metrics is needed: received none of ${name}`);
+    }
+    return Number(line.slice(name.length + 1));
+  }
+
+  /** Returns how many reads through the RESP service ended as `outcome`. */
+  async respReads(outcome: ReadOutcome): Promise<number> {
+    return await this.metric(`redis_proxy_reads_total{door="resp",outcome="${outcome}"}`);
   }
 
   /** Sends any signal. */

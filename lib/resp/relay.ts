@@ -72,6 +72,9 @@ export class Relay {
   #isDelivering = false;
   #isEnded = false;
   #isEnding = false;
+  #hasClientLeft = false;
+  /** Outstanding requests that may be blocked. */
+  #blocking = 0;
   #onTurn: () => void = () => {};
   #turn: Promise<void> | null = null;
 
@@ -81,9 +84,10 @@ export class Relay {
     this.#state = options.state;
   }
 
-  /** True when every request has had its reply, and it is gone. Never true of a tunnel. */
+  /** True when every request has had its reply, and it is gone. Never true of a tunnel, nor in the middle of a push. */
   get isQuiet(): boolean {
-    return this.#next === this.#expectations.length && !this.#isDelivering && this.#tunnel === null;
+    const isAnswered = this.#next === this.#expectations.length && this.#parser.isBetween;
+    return isAnswered && !this.#isDelivering && this.#tunnel === null;
   }
 
   /** True when the cache may answer for Redis: nothing is outstanding, and the session is like any other. */
@@ -108,11 +112,16 @@ export class Relay {
 
   /** True when requests must be flushed, or replies must have come, before the next request. */
   get isFull(): boolean {
-    return this.#requests.length >= REPLY_BYTES_MAX || this.#isCrowded;
+    return !this.#isEnded && (this.#requests.length >= REPLY_BYTES_MAX || this.#isCrowded);
   }
 
   get #isCrowded(): boolean {
     return this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX;
+  }
+
+  /** True once the connection has ended. */
+  get isEnded(): boolean {
+    return this.#isEnded;
   }
 
   /** True when the connection is to end: nothing is wrong when it does. */
@@ -125,6 +134,7 @@ export class Relay {
     this.#requests.frame(frame);
     if (this.#tunnel === null) {
       this.#expectations.push(expectation);
+      if (expectation.isBlocking) this.#blocking++;
     } else {
       if (expectation.changed !== null || expectation.wait === "writes") this.#tunnelWait = "writes";
       if (expectation.changed === "all") this.#tunnelChangesAll = true;
@@ -145,21 +155,32 @@ export class Relay {
     } catch {
       this.close();
     }
-    while (this.#isCrowded && !this.#isEnded) await this.#nextTurn();
+    while (this.#isCrowded && !this.#isEnded) await this.#nextTurnOrEnd();
   }
 
-  /** Fulfilled when it is quiet, or has ended. */
+  /** Fulfilled when it is quiet, or has ended. Call it when everything was flushed. */
   async quiet(): Promise<void> {
-    while (!this.isQuiet && !this.#isEnded) await this.#nextTurn();
+    while (!this.isQuiet && !this.#isEnded) await this.#nextTurnOrEnd();
+  }
+
+  /** Notes that the client will send nothing more. */
+  clientLeft(): void {
+    this.#hasClientLeft = true;
+    this.#tell();
   }
 
   /**
    * Tells Redis that nothing more will come, as a client does by leaving: what was sent is finished, blocking commands are
-   * given up, and Redis ends the connection. Fulfilled when it has.
+   * given up, and Redis ends the connection. Replies that it has no room to send at once are lost: where somebody waits
+   * for them, call `quiet` before. Fulfilled when it has ended.
    */
   async end(): Promise<void> {
-    this.#isEnding = true;
     await this.flush();
+    await this.#hangUp();
+  }
+
+  async #hangUp(): Promise<void> {
+    this.#isEnding = true;
     try {
       await this.#connection.closeWrite();
     } catch {
@@ -251,8 +272,9 @@ export class Relay {
   }
 
   /** Does what a reply asks for, and returns what it has to wait for. */
-  #meet({ changed, wait, change, protocol }: Expectation, mark: number): Wait {
+  #meet({ changed, wait, change, protocol, isBlocking }: Expectation, mark: number): Wait {
     const { readThrough, onProtocol } = this.#options;
+    if (isBlocking) this.#blocking--;
     const state = this.#state;
     if (changed === "all") {
       if (state.isInTransaction) state.queueChangeOfAll();
@@ -265,6 +287,14 @@ export class Relay {
     if (change !== null && state.replied(change, mark)) readThrough.wroteAll();
     if (protocol !== null && mark !== ERROR) onProtocol(protocol);
     return isQueued ? "nothing" : wait;
+  }
+
+  /**
+   * Waits for a turn that may never come: the client may be blocked. If it leaves meanwhile Redis frees it, and forgets
+   * what it has sent behind, and so do we.
+   */
+  #nextTurnOrEnd(): Promise<void> {
+    return this.#hasClientLeft && this.#blocking > 0 ? this.#hangUp() : this.#nextTurn();
   }
 
   /** Fulfilled when replies were handed on next, or the connection has ended. */

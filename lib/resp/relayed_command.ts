@@ -23,6 +23,8 @@ export interface Expectation {
   readonly protocol: Protocol | null;
   /** How many pushes stand in place of the reply: one for each channel, in RESP3. An error is a reply all the same. */
   readonly confirmations: number;
+  /** True when the reply may be a long time coming, with nothing wrong. */
+  readonly isBlocking: boolean;
 }
 
 /**
@@ -38,8 +40,9 @@ export const NO_EFFECT: Expectation = {
   change: null,
   protocol: null,
   confirmations: 0,
+  isBlocking: false,
 };
-const NEWS: Expectation = { ...NO_EFFECT, wait: "news" };
+const NEWS: Expectation = { ...NO_EFFECT, wait: "news", isBlocking: true };
 const WRITES: Expectation = { ...NO_EFFECT, wait: "writes" };
 const ALL: Expectation = { ...NO_EFFECT, changed: "all" };
 
@@ -123,6 +126,9 @@ export function tunnelOf(
     case "client":
     case "client|reply":
       return words === 3 && request.matches(1, "reply") && !request.matches(2, "on") ? "messages" : null;
+    case "replconf":
+      // A replica's acknowledgement: there is no reply.
+      return words >= 3 && request.matches(1, "ack") ? "messages" : null;
     case "script":
     case "script|debug":
       return words === 3 && request.matches(1, "debug") && !request.matches(2, "no") ? "messages" : null;
@@ -151,11 +157,11 @@ export function expectationOf(
     case "nothing":
       return isBlocking ? NEWS : NO_EFFECT;
     case "its keys":
-      return { ...NO_EFFECT, changed: keysOf(request, keys), wait: isBlocking ? "news" : "nothing" };
+      return { ...NO_EFFECT, changed: keysOf(request, keys), wait: isBlocking ? "news" : "nothing", isBlocking };
     case "all keys":
       return ALL;
     case "unknown":
-      return WRITES;
+      return isBlocking ? { ...WRITES, isBlocking } : WRITES;
   }
 }
 

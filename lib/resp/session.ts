@@ -74,6 +74,7 @@ export class Session {
         else this.#hasReceived = true;
         while (this.#working !== null && this.#isAheadEnough) await this.#working;
       }
+      client.relay?.clientLeft();
       while (this.#working !== null) await this.#working;
       // The client has left, or was told to: what it has asked of Redis is finished, as Redis would.
       if (!this.#isCut) await client.relay?.end();
@@ -178,6 +179,12 @@ export class Session {
     const client = this.#client;
     const { request, replies, services } = client;
     while (!client.isUnwanted && (!client.isLeaving || this.#isPending)) {
+      if (this.#isCut || client.relay?.isEnded) {
+        // Nobody is there to ask, or to be answered: Redis would execute nothing more, either.
+        client.isLeaving = true;
+        this.#isPending = false;
+        return null;
+      }
       if (replies.isFull || client.relay?.isFull) return "flush";
       if (!this.#isPending && this.#invalid === null) {
         const status = request.next();
@@ -203,12 +210,13 @@ export class Session {
 
   async #makeReady(before: Before): Promise<void> {
     const client = this.#client;
+    const { relay } = client;
     if (before === "open") await this.#open(client.services.relaying!);
-    if (before === "quiet") await client.relay?.quiet();
-    if (before === "end") {
-      await client.relay?.end();
-      client.relay = null;
-    }
+    if (relay === null || before === "open" || before === "flush") return;
+    if (!relay.isTunnel) await relay.quiet();
+    if (before === "quiet" || relay.isEnded) return;
+    await relay.end();
+    client.relay = null;
   }
 
   // The relay

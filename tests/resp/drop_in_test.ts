@@ -516,8 +516,9 @@ Deno.test("what is no request is told so after the replies of what came before",
   using client = await door.connect();
   const redis = await door.relayed(client, "PING\r\n*1\r\n:1\r\n");
   await redis.expect(frame("PING"));
-  await redis.expectEnd();
   await redis.write("+PONG\r\n");
+  // Only now, as Redis drops replies that it has no room for when a client leaves.
+  await redis.expectEnd();
   redis[Symbol.dispose]();
   await client.expect("+PONG\r\n-ERR Protocol error: expected '$', got ':'\r\n");
   await client.expectEnd();
