@@ -5,6 +5,7 @@ import { eventually } from "./support/eventually.ts";
 import { freePort } from "./support/free_port.ts";
 import { ProxyProcess } from "./support/proxy_process.ts";
 import { RedisServer } from "./support/redis_server.ts";
+import { RespClient } from "./support/resp_client.ts";
 
 async function openssl(folder: string, ...args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("openssl", { args, cwd: folder, stderr: "piped" }).output();
@@ -23,7 +24,7 @@ const canMakeCertificates = isInstalled("openssl");
 if (!canMakeCertificates) console.log("skipped: TLS to Redis, since openssl is not installed");
 
 Deno.test({
-  name: "rediss:// reads over TLS, and does not trust a certificate that nobody vouches for",
+  name: "rediss:// reads and relays over TLS, and does not trust a certificate that nobody vouches for",
   ignore: !canMakeCertificates,
   fn: async () => {
     const folder = await Deno.makeTempDir({ prefix: "redis-proxy-e2e-tls-" });
@@ -61,13 +62,21 @@ Deno.test({
       });
       await redis.command("SET", "k", "over TLS");
       for (const host of ["localhost", "127.0.0.1"]) {
+        const respPort = freePort();
         const env = { REDIS_URL: `rediss://${host}:${tlsPort}` };
+        const relaying = { RESP_PORT: `${respPort}`, RESP_COMMANDS: "all" };
         await using trusting = await ProxyProcess.start({
           redisPort: redis.port,
-          env: { ...env, DENO_CERT: `${folder}/ca.crt` },
+          env: { ...env, ...relaying, DENO_CERT: `${folder}/ca.crt` },
         });
         const response = await trusting.get("/get/k");
         assert.equal(await response.text(), "over TLS");
+        using client = await RespClient.connect(respPort);
+        assert.deepEqual(await client.pipeline([["SET", "relayed", "over TLS"], ["APPEND", "relayed", "!"]]), [
+          "OK",
+          9,
+        ]);
+        assert.equal(new TextDecoder().decode(await client.command("GET", "relayed") as Uint8Array), "over TLS!");
 
         await using wary = await ProxyProcess.start({ redisPort: redis.port, env, waitFor: "live" });
         await wary.waitForLog((record) =>

@@ -16,7 +16,15 @@ import type { CommandTable } from "./command_table.ts";
 import { execute } from "./commands.ts";
 import { existsFromMemory, FAILED, get, mgetFromMemory, strlenFromMemory } from "./read_commands.ts";
 import type { Relay } from "./relay.ts";
-import { credentialsAt, DEFAULT_USER, expectationOf, fullName, NO_EFFECT, tunnelOf } from "./relayed_command.ts";
+import {
+  credentialsAt,
+  DEFAULT_USER,
+  expectationOf,
+  fullName,
+  mayMakeTunnel,
+  NO_EFFECT,
+  tunnelOf,
+} from "./relayed_command.ts";
 
 /** How a connection to Redis begins: the protocol, and commands whose errors do not matter. */
 export interface Greeting {
@@ -167,14 +175,18 @@ function passOn(client: Client, { name, relaying }: { name: string; relaying: Re
     replies.late(FAILED[failure]);
     return null;
   }
-  const tunnel = relay.isTunnel ? null : tunnelOf(request);
-  if (tunnel !== null && !relay.isQuiet) return "quiet";
+  const mayBecomeTunnel = !relay.isTunnel && mayMakeTunnel(request, name);
+  if (mayBecomeTunnel && !relay.isQuiet) return "quiet";
   services.outcomes.relayed += readsOf(client);
   relaying.counters.relayedCommands++;
-  if (tunnel !== null) {
-    relay.becomeTunnel(tunnel);
-    relay.send(request.frame(), NO_EFFECT);
-    return null;
+  if (mayBecomeTunnel) {
+    const { protocol, state: { isInTransaction } } = client;
+    const tunnel = tunnelOf(request, { name, protocol, isInTransaction, isSubscribed: relay.isSubscribed });
+    if (tunnel !== null) {
+      relay.becomeTunnel(tunnel);
+      relay.send(request.frame(), NO_EFFECT);
+      return null;
+    }
   }
   const { user, password, table } = relaying;
   const isOurs = (name: string, given: Uint8Array): boolean => name === user && password !== null && password.is(given);

@@ -32,7 +32,7 @@ import { READ_BUFFER_BYTES_MAX, READ_BUFFER_BYTES_MIN, RELAYED_REPLIES_MAX, REPL
 import { ReplyParser } from "../protocol/resp/reply_parser.ts";
 import { type Protocol, ReplyWriter } from "../protocol/resp/reply_writer.ts";
 import type { ReadThrough } from "../read_through/read_through.ts";
-import type { Expectation, TunnelKind, Wait } from "./relayed_command.ts";
+import { type Expectation, isConfirmation, PUSH_HEAD_LENGTH, type TunnelKind, type Wait } from "./relayed_command.ts";
 import type { SessionState } from "./session_state.ts";
 
 /** What a relay works with. */
@@ -59,6 +59,11 @@ export class Relay {
   /** What is outstanding, oldest first, from `#next` on. */
   #expectations: Expectation[] = [];
   #next = 0;
+  /** Confirmations of the oldest that have come. */
+  #confirmed = 0;
+  #isSubscribed = false;
+  /** The beginning of a push that is half here, while confirmations are expected. */
+  #pushHead = "";
   #tunnel: TunnelKind | null = null;
   /** What any reply that comes out of the tunnel may tell of, from what was sent into it. */
   #tunnelWait: Wait = "news";
@@ -88,6 +93,11 @@ export class Relay {
   /** True when the cache may answer for Redis: nothing is outstanding, and the session is like any other. */
   get isIdle(): boolean {
     return this.isQuiet && this.#state.isPlain;
+  }
+
+  /** True once the client may be sent messages. */
+  get isSubscribed(): boolean {
+    return this.#isSubscribed;
   }
 
   /** True once replies cannot be told apart any more. */
@@ -218,10 +228,12 @@ export class Relay {
     for (let at = 0;; at = parser.end) {
       const status = parser.next(chunk, at);
       if (status === "invalid") throw new Error("Cannot relay: RESP is needed: received something else");
+      if (this.#areConfirmationsExpected) this.#hearPush(chunk.subarray(at), status === "complete");
       if (status === "incomplete") break;
       if (parser.isPush || this.#next === this.#expectations.length) {
         if (wait === "nothing") wait = "news";
       } else {
+        this.#confirmed = 0;
         const wanted = this.#meet(this.#expectations[this.#next++], parser.mark);
         if (wait !== "writes" && wanted !== "nothing") wait = wanted;
       }
@@ -234,6 +246,22 @@ export class Relay {
       this.#next = 0;
     }
     return wait;
+  }
+
+  get #areConfirmationsExpected(): boolean {
+    return this.#next < this.#expectations.length && this.#expectations[this.#next].confirmations > 0;
+  }
+
+  /** Hears (the rest of) a frame while confirmations are expected: they stand in place of a reply. */
+  #hearPush(bytes: Uint8Array, isComplete: boolean): void {
+    const more = bytes.subarray(0, PUSH_HEAD_LENGTH - this.#pushHead.length);
+    const head = this.#pushHead + Buffer.from(more).toString("latin1");
+    this.#pushHead = isComplete ? "" : head;
+    if (!isComplete || !this.#parser.isPush || !isConfirmation(head)) return;
+    this.#isSubscribed = true;
+    if (++this.#confirmed < this.#expectations[this.#next].confirmations) return;
+    this.#confirmed = 0;
+    this.#next++;
   }
 
   #hearTunnel(): Wait {

@@ -21,6 +21,8 @@ export interface Expectation {
   readonly change: StateChange | null;
   /** The version of the protocol that is spoken after the reply, if it is no error. */
   readonly protocol: Protocol | null;
+  /** How many pushes stand in place of the reply: one for each channel, in RESP3. An error is a reply all the same. */
+  readonly confirmations: number;
   /** True when the reply may be a long time coming, with nothing wrong. */
   readonly isBlocking: boolean;
 }
@@ -37,6 +39,7 @@ export const NO_EFFECT: Expectation = {
   wait: "nothing",
   change: null,
   protocol: null,
+  confirmations: 0,
   isBlocking: false,
 };
 const NEWS: Expectation = { ...NO_EFFECT, wait: "news", isBlocking: true };
@@ -65,6 +68,15 @@ export const DEFAULT_USER = "default";
 export type IsOurs = (user: string, password: Uint8Array) => boolean;
 
 const SUBSCRIPTIONS = /^[ps]?(?:un)?subscribe$/;
+const CONFIRMATION = /^>\d\r\n\$\d+\r\n[ps]?(?:un)?subscribe\r\n/;
+
+/** How many characters of a push tell what it is. */
+export const PUSH_HEAD_LENGTH = 32;
+
+/** True when `head`, the beginning of a push, confirms a subscription or its end. */
+export function isConfirmation(head: string): boolean {
+  return CONFIRMATION.test(head);
+}
 
 /** Returns the name by which a request is looked up, in lower case; `client|id` where the second word belongs to it. */
 export function fullName(request: RequestParser, table: CommandTable): string {
@@ -81,18 +93,48 @@ export function credentialsAt(request: RequestParser): number {
   return 0;
 }
 
+/**
+ * True for what can make a tunnel. Whether it does may hang on replies that are outstanding, so it is asked when none is.
+ */
+export function mayMakeTunnel(request: RequestParser, name: string): boolean {
+  return tunnelOf(request, { name, protocol: 2, isInTransaction: true, isSubscribed: true }) !== null;
+}
+
 /** Returns what kind of tunnel `request` makes of its session, `null` where each request keeps its one reply. */
-export function tunnelOf(request: RequestParser): TunnelKind | null {
-  const name = request.text(0).toLowerCase();
-  if (SUBSCRIPTIONS.test(name)) return "messages";
-  if (name === "monitor") return "monitor";
-  if (name === "sync" || name === "psync") return "raw";
-  if (request.argumentCount < 3) return null;
-  if (name === "client" && request.matches(1, "reply")) return request.matches(2, "on") ? null : "messages";
-  // A replica's acknowledgement: there is no reply.
-  if (name === "replconf" && request.matches(1, "ack")) return "messages";
-  if (name === "script" && request.matches(1, "debug")) return request.matches(2, "no") ? null : "messages";
-  return null;
+export function tunnelOf(
+  request: RequestParser,
+  { name, protocol, isInTransaction, isSubscribed }: {
+    name: string;
+    protocol: Protocol;
+    isInTransaction: boolean;
+    isSubscribed: boolean;
+  },
+): TunnelKind | null {
+  // In RESP3 a subscription is confirmed by pushes, whose number is known, and messages are pushes as well.
+  if (SUBSCRIPTIONS.test(name)) {
+    return protocol === 3 && !isInTransaction && request.argumentCount > 1 ? null : "messages";
+  }
+  const words = request.argumentCount;
+  switch (name) {
+    case "monitor":
+      return "monitor";
+    case "sync":
+    case "psync":
+      return "raw";
+    case "hello":
+      return isSubscribed && words > 1 && !request.matches(1, "3") ? "messages" : null;
+    case "client":
+    case "client|reply":
+      return words === 3 && request.matches(1, "reply") && !request.matches(2, "on") ? "messages" : null;
+    case "replconf":
+      // A replica's acknowledgement: there is no reply.
+      return words >= 3 && request.matches(1, "ack") ? "messages" : null;
+    case "script":
+    case "script|debug":
+      return words === 3 && request.matches(1, "debug") && !request.matches(2, "no") ? "messages" : null;
+    default:
+      return null;
+  }
 }
 
 /**
@@ -110,6 +152,7 @@ export function expectationOf(
     const protocol = name === "hello" && request.argumentCount > 1 ? protocolOf(request.text(1)) : null;
     return { ...NO_EFFECT, wait: changes === "unknown" ? "writes" : "nothing", change, protocol };
   }
+  if (SUBSCRIPTIONS.test(name)) return { ...NO_EFFECT, confirmations: request.argumentCount - 1 };
   switch (changes) {
     case "nothing":
       return isBlocking ? NEWS : NO_EFFECT;

@@ -124,7 +124,7 @@ export class Session {
   /** Ends it when it waits for a Redis that is away: nobody else would tell it. */
   redisLost(): void {
     const { relay } = this.#client;
-    if (relay !== null && !relay.isIdle) this.cut();
+    if (relay !== null && !relay.isQuiet) this.cut();
   }
 
   /** Fulfilled when what was read is answered, and the answers are gone. */

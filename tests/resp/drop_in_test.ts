@@ -338,6 +338,47 @@ Deno.test("a subscriber's session is a tunnel: what comes out waits for a PING, 
   await redis.expect(frame("GET k"));
 });
 
+Deno.test("in RESP3 a subscriber is served from memory, and what it is sent waits for a PING", async () => {
+  await using door = new Door();
+  await door.parts.hold("k", "held");
+  const { catchUps } = door.parts.source;
+  const push = (...words: string[]): string => `>${words.length + 1}\r\n` + frame(words.join(" ")).slice(4) + ":1\r\n";
+  using client = await door.connect();
+  const redis = await door.relayed(client, "CLIENT ID\r\nHELLO 3\r\nSUBSCRIBE a b\r\nHGET h f\r\n");
+  await redis.expect(frame("CLIENT ID") + frame("HELLO 3"));
+  await redis.write(":7\r\n%1\r\n+proto\r\n:3\r\n");
+  await client.expect(":7\r\n%1\r\n+proto\r\n:3\r\n");
+  await redis.expect(frame("SUBSCRIBE a b") + frame("HGET h f"));
+  // Cut where it hurts; a message and an invalidation among the confirmations are none.
+  const heard = [push("subscribe", "a"), push("message", "a"), push("subscribe", "b"), ":5\r\n"].join("");
+  for (const part of [heard.slice(0, 7), heard.slice(7, 40), heard.slice(40)]) {
+    await redis.write(part);
+    if (part.includes(":1\r\n")) {
+      await eventually(() => catchUps.length === 1);
+      catchUps.pop()!.resolve();
+    }
+    await client.expect(part);
+  }
+  await client.write("GET k\r\n");
+  await client.expect("$4\r\nheld\r\n");
+  await redis.write(push("message", "a"));
+  await eventually(() => catchUps.length === 1);
+  catchUps.pop()!.resolve();
+  await client.expect(push("message", "a"));
+  await client.write("UNSUBSCRIBE a\r\nSUBSCRIBE c\r\nGET k\r\n");
+  await redis.expect(frame("UNSUBSCRIBE a"));
+  await redis.write(push("unsubscribe", "a"));
+  await eventually(() => catchUps.length === 1);
+  catchUps.pop()!.resolve();
+  await client.expect(push("unsubscribe", "a"));
+  await redis.expect(frame("SUBSCRIBE c") + frame("GET k"));
+  await redis.write("-NOPERM no such channel\r\n$5\r\nredis\r\n");
+  await client.expect("-NOPERM no such channel\r\n$5\r\nredis\r\n");
+  await client.write("GET k\r\nUNSUBSCRIBE\r\nGET k\r\n");
+  await client.expect("$4\r\nheld\r\n");
+  await redis.expect(frame("UNSUBSCRIBE") + frame("GET k"));
+});
+
 Deno.test("MONITOR's lines wait for nothing", async () => {
   await using door = new Door();
   using client = await door.connect();
