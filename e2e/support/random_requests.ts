@@ -189,7 +189,6 @@ const SUBSCRIPTIONAL: fc.Arbitrary<Words>[] = [
   request("PUNSUBSCRIBE", fc.constant("n*")),
 ];
 
-/** What is asked for in one go: mostly reads, in one case of four anything. */
 const plainRequest = fc.oneof(
   { arbitrary: fc.oneof(...READS), weight: 8 },
   { arbitrary: fc.oneof(...WRITES), weight: 1 },
@@ -203,9 +202,22 @@ const anyRequest = fc.oneof(
   { arbitrary: fc.oneof(...CONNECTIONAL), weight: 5 },
   { arbitrary: fc.oneof(...SUBSCRIPTIONAL), weight: 1 },
 );
+/** What the session is told alone, so that what comes after it meets a connection at rest. */
+const stateRequest = fc.oneof(
+  request("SELECT", database),
+  request("HELLO", oneOf("2", "3")),
+  request("MULTI"),
+  request("EXEC"),
+  request("WATCH", key),
+  request("RESET"),
+  ...SUBSCRIPTIONAL,
+);
+
+/** What is asked for in one go: mostly reads, then anything, then a change of the session's state. */
 const requests = fc.oneof(
-  { arbitrary: fc.array(plainRequest, { minLength: 1, maxLength: 8 }), weight: 3 },
+  { arbitrary: fc.array(plainRequest, { minLength: 1, maxLength: 8 }), weight: 4 },
   { arbitrary: fc.array(anyRequest, { minLength: 1, maxLength: 8 }), weight: 1 },
+  { arbitrary: fc.tuple(stateRequest), weight: 1 },
 );
 
 const burst: fc.Arbitrary<Step> = fc.record({
