@@ -114,6 +114,14 @@ export function endsByItself(request: string): boolean {
   return /^(?:quit|post|host:)/im.test(request) || GARBAGE.includes(request) || READS_OF_GARBAGE.includes(request);
 }
 
+/** Returns the requests one by one where each is answered by one frame, as soon as it is asked; else null. */
+export function oneByOne(request: string): string[] | null {
+  if (endsByItself(request) || /subscribe|client (?:reply|tracking)|monitor|nosuch 0|^ *$|\n\n/im.test(request)) {
+    return null;
+  }
+  return request.split("\r\n");
+}
+
 /** One request behind the other, each a line. */
 function lines(...requests: string[]): string {
   return requests.join("\r\n");
