@@ -116,10 +116,9 @@ export function endsByItself(request: string): boolean {
 
 /** Returns the requests one by one where each is answered by one frame, as soon as it is asked; else null. */
 export function oneByOne(request: string): string[] | null {
-  if (endsByItself(request) || /subscribe|client (?:reply|tracking)|monitor|nosuch 0|^ *$|\n\n/im.test(request)) {
-    return null;
-  }
-  return request.split("\r\n");
+  const requests = request.split("\r\n");
+  const isAnswered = !/subscribe|client (?:reply|tracking)|monitor|nosuch 0/i.test(request);
+  return isAnswered && !endsByItself(request) && requests.every((line) => line.trim() !== "") ? requests : null;
 }
 
 /** One request behind the other, each a line. */
@@ -217,6 +216,7 @@ export const COMMANDS: readonly string[] = [
   lines("WATCH text", "UNWATCH", "SET text mine", "MULTI", "GET text", "EXEC", "GET text"),
   lines("WATCH text", "MULTI", "WATCH empty", "UNWATCH", "DISCARD", "GET text", "EXEC"),
   lines("MULTI", "SELECT 1", "SET text there", "GET text", "EXEC", "GET text", "SELECT 0", "GET text"),
+  lines("MULTI", "SELECT 1", "DISCARD", "GET text", "SELECT 1", "MULTI", "SELECT 0", "DISCARD", "GET text"),
   lines("MULTI", "FLUSHALL", "SET a 1", "EXEC", "GET text", "GET a"),
   lines("MULTI", "SWAPDB 0 1", "EXEC", "GET text", "SELECT 1", "GET text"),
   lines("MULTI", "PING", "ECHO hi", "CLIENT SETNAME me", "CLIENT GETNAME", "EXEC", "CLIENT GETNAME"),
