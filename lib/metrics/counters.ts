@@ -29,7 +29,7 @@ export type ReadOutcome = keyof typeof READ_OUTCOMES;
 export const REMOVAL_REASONS = {
   expired: "its time was over",
   evicted: "room was needed",
-  deleted: "it changed at Redis or went away there",
+  deleted: "it changed at Redis or went away there, or was dropped by hand",
   replaced: "it was read anew",
   cleared: "everything was dropped",
 } as const;
@@ -46,6 +46,7 @@ export const COUNTER_DEFINITIONS = {
   flightsAbandoned: "Reads not sent, since nobody waited for them any more",
   invalidatedKeys: "Invalidations of one key received from Redis",
   invalidatedAll: "Invalidations of all keys received from Redis",
+  keysDropped: "Keys dropped by hand, from the page",
   clientsTurnedAway: "Requests turned away since MAX_CONNECTIONS were in progress",
   readsTurnedAway: "Reads turned away since too many waited for Redis already",
   connects: "Connections to Redis made",
