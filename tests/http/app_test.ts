@@ -49,6 +49,7 @@ class Door implements Disposable {
       readThrough: this.rig.readThrough,
       bearer: password === undefined ? null : new Bearer(password),
       metricsText: () => Promise.resolve("# the metrics\n"),
+      page: { handle: (_, target) => target === "/" ? new Response("the page") : null },
     });
   }
 
