@@ -150,7 +150,8 @@ export class Chart {
   /** Puts the cursor at an entry, on all charts; away where `index` is null. @param {number | null} index */
   #moveTo(index) {
     const left = index === null ? -10 : this.#plot.valToPos(this.#store.time[index], "x");
-    this.#plot.setCursor({ left, top: index === null ? -10 : 1 });
+    // Told here, and to the other charts.
+    this.#plot.setCursor({ left, top: index === null ? -10 : 1 }, true, true);
   }
 
   #tableElement() {
