@@ -153,7 +153,7 @@ browserTest("hostile keys and values are text, whatever is in them", async (brow
     [escapedTurn, escapedTurn, `${escapedTurn}\n\\x07end`, `${turnedBytes} B`],
     [escapedBinary, escapedBinary, "0000  00 ff 0a 3c 62 3e        ···<b>", "6 B"],
     ["mib", "mib", "é".repeat(256), "1 MiB"],
-    ["binary-mib", "binary-mib", /^0000  fe fe fe fe fe fe fe fe  ········\n0008  /, "1 MiB"],
+    ["binary-mib", "binary-mib", /^0000 {2}(?:fe ){8} ········\n0008 {2}/, "1 MiB"],
     ["..", "..", "dots", "4 B"],
     ["", "", "empty", "5 B"],
   ];

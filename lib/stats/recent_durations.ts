@@ -33,7 +33,7 @@ export class RecentDurations {
     this.#current[bucketOf(ms)]++;
   }
 
-  /** Ends the second: what was added in it can be seen from now on, and the oldest second is forgotten. Cost: 1 us. */
+  /** Ends the second: what was added in it can be seen from now on, and the oldest second is forgotten. Cost: about 1 us. */
   turn(): void {
     const oldest = this.#seconds[this.#next];
     this.#next = (this.#next + 1) % this.#seconds.length;
