@@ -7,7 +7,8 @@ import { type Browser, chromium, type Page } from "playwright-core";
 /** Where Chromium may be; `CHROMIUM` names another. */
 const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-const flags = [
+/** How it is started. */
+export const flags = [
   "--headless",
   // It runs as root in CI and in containers, where its sandbox does not.
   "--no-sandbox",
