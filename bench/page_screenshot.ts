@@ -29,11 +29,9 @@ await using proxy = await ProxyProcess.start({ redisPort: redis.port, env: { CAC
 {
   await using _load = await PageLoad.start(proxy, redis, { readers: 3, pauseMs: 40 });
   for (let minute = 0; minute < minutes; minute++) {
-    // More come and go, and once in a while Redis is flushed: something to see.
+    // More come and go, and now and then everything is written anew: something to see.
     await using _more = await PageLoad.start(proxy, redis, { readers: 1 + minute % 3, pauseMs: 25 });
-    await pause(30_000);
-    if (minute % 4 === 2) await redis.command("CLIENT", "KILL", "TYPE", "normal");
-    await pause(10_000);
+    await pause(60_000);
   }
   const browser = await chromium.launch({ executablePath: browserPath, args: flags });
   const page = await browser.newPage({ viewport: { width: 1280, height: 860 } });

@@ -37,6 +37,7 @@ export interface PageDoorOptions {
 const DATA_HEADERS = {
   "content-type": "application/json",
   "cache-control": "no-store",
+  "cross-origin-resource-policy": "same-origin",
   "x-content-type-options": "nosniff",
 };
 

@@ -85,8 +85,8 @@ export interface ReadThroughOptions {
   readonly onWaited?: (ms: number) => void;
 }
 
-/** What need not be given and has no default. */
-type Hooks = "onRoundTrip" | "onWaited";
+/** What need not be given. */
+type Hooks = "onRoundTrip" | "onWaited" | "hitWatch";
 
 type Link = { readonly kind: "waiting" | "up" } | { readonly kind: "down"; readonly outage: Outage };
 
@@ -128,14 +128,9 @@ export class ReadThrough implements SourceListener {
   #untrackedMs = 0;
 
   constructor(options: ReadThroughOptions) {
-    this.#options = {
-      batchKeysMax: BATCH_KEYS_MAX,
-      queueFlightsMax: FILL_QUEUE_FLIGHTS_MAX,
-      hitWatch: noHitWatch(),
-      ...options,
-    };
+    this.#options = { batchKeysMax: BATCH_KEYS_MAX, queueFlightsMax: FILL_QUEUE_FLIGHTS_MAX, ...options };
     this.#clock = options.clock;
-    this.#hitWatch = this.#options.hitWatch;
+    this.#hitWatch = options.hitWatch ?? noHitWatch();
     this.#cache = options.cache;
     this.#counters = options.counters;
     this.#untrackedSinceMs = options.clock.nowMs;

@@ -49,7 +49,7 @@ export class HotKeys {
     this.#keyBytesMax = keyBytesMax;
   }
 
-  /** Counts hits of `key`: one that stands for `weight`. Cost: O(log countersMax), about 0.2 us. */
+  /** Counts hits of `key`: one that stands for `weight`. Cost: O(log countersMax), 0.02 to 2 us. */
   add(key: Key, weight: number): void {
     this.#weight += weight;
     if (keyBytes(key) > this.#keyBytesMax) return;
