@@ -49,6 +49,7 @@ class Door implements Disposable {
       readThrough: this.rig.readThrough,
       bearer: password === undefined ? null : new Bearer(password),
       metricsText: () => Promise.resolve("# the metrics\n"),
+      page: { handle: (_, target) => target === "/" ? new Response("the page") : null },
     });
   }
 
@@ -601,6 +602,17 @@ Deno.test("beyond MAX_CONNECTIONS the next gets 503 with retry-after at once, an
   door.rig.source.last.replyAll(() => value("v"));
   await Promise.all([first, second]);
   assert.equal(door.now("/get/held").status, 200);
+});
+
+// The page
+
+Deno.test("what is nobody else's is asked of the page, whatever the Host; what is not the page's either is 404", async () => {
+  using door = new Door({ clientsMax: 0 });
+  for (const host of ["localhost:5000", "x", "[::1]:5000"]) {
+    assert.equal(await door.now("/", { host }).text(), "the page");
+  }
+  await assertProblem(door.now("/", { host: "x/y" }), 400);
+  await assertProblem(door.now("/pages"), 404);
 });
 
 // Whatever comes
