@@ -48,12 +48,17 @@ export class ProxyProcess {
   readonly port: number;
   /** Port of the RESP service, which is off unless `start` was told otherwise. */
   readonly respPort: number;
+  readonly #password: string | undefined;
   readonly #child: Child;
   readonly #folder: string;
 
-  private constructor(child: Child, { port, respPort, folder }: { port: number; respPort: number; folder: string }) {
+  private constructor(
+    child: Child,
+    { port, respPort, password, folder }: { port: number; respPort: number; password?: string; folder: string },
+  ) {
     this.port = port;
     this.respPort = respPort;
+    this.#password = password;
     this.#child = child;
     this.#folder = folder;
   }
@@ -84,7 +89,7 @@ export class ProxyProcess {
         ...surroundings,
         env: { REDIS_PORT: `${redisPort}`, PROXY_PORT: `${port}`, ...resp, ...env },
       });
-      const proxy = new ProxyProcess(child, { port, respPort, folder });
+      const proxy = new ProxyProcess(child, { port, respPort, password: env.PROXY_PASSWORD, folder });
       try {
         if (waitFor !== "nothing") await proxy.#answers(waitFor === "ready" ? "/readyz" : "/healthz");
         return proxy;
@@ -166,7 +171,8 @@ export class ProxyProcess {
    * @param name as it stands there, with its labels where it has some
    */
   async metric(name: string): Promise<number> {
-    const text = await (await this.get("/metrics")).text();
+    const headers = this.#password === undefined ? undefined : { authorization: `Bearer ${this.#password}` };
+    const text = await (await this.get("/metrics", { headers })).text();
     const line = text.split("\n").find((line) => line.startsWith(`${name} `));
     if (line === undefined) {
       throw new Error(`Cannot read a metric: a line of /metrics is needed: received none of ${name}`);

@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import { setImmediate } from "node:timers";
 import { withDeadline } from "./deadline.ts";
 import { FrameScanner } from "./resp_frames.ts";
 
@@ -137,10 +138,14 @@ export function requestOf(...words: (string | Uint8Array)[]): Buffer {
   ]);
 }
 
-/** Sends bytes, ends our half, and returns all that comes back. */
-export async function talk(port: number, data: string | Uint8Array): Promise<string> {
+/** Sends bytes, whole or in pieces, ends our half, and returns all that comes back. */
+export async function talk(port: number, ...pieces: (string | Uint8Array)[]): Promise<string> {
   using wire = await RespWire.connect(port);
-  await wire.send(data);
+  for (const piece of pieces) {
+    await wire.send(piece);
+    // What is sent in one turn may arrive in one piece.
+    if (pieces.length > 1) await new Promise<void>((wake) => setImmediate(wake));
+  }
   await wire.closeWrite();
   return await wire.end();
 }

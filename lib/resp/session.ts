@@ -46,6 +46,8 @@ export class Session {
   /** What of these is not written yet. */
   #unsent: Uint8Array = NOTHING;
   #isCut = false;
+  /** Whether the client has ended its side, or was told to go. */
+  #hasClientLeft = false;
   /** Looks since the client last did what it is expected to do. */
   #looks = 0;
   #strangerLooks = 0;
@@ -74,6 +76,7 @@ export class Session {
         else this.#hasReceived = true;
         while (this.#working !== null && this.#isAheadEnough) await this.#working;
       }
+      this.#hasClientLeft = true;
       client.relay?.clientLeft();
       while (this.#working !== null) await this.#working;
       // The client has left, or was told to: what it has asked of Redis is finished, as Redis would.
@@ -239,6 +242,7 @@ export class Session {
       onProtocol: (protocol) => client.protocol = protocol,
     });
     client.relay = relay;
+    if (this.#hasClientLeft) relay.clientLeft();
     void relay.run().then(() => this.#relayEnded(relay));
   }
 
