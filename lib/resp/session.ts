@@ -102,9 +102,11 @@ export class Session {
   /** Ends it at once. Does nothing the second time. */
   cut(): void {
     if (this.#isCut) return;
-    this.#isCut = this.#client.isLeaving = true;
-    this.#client.services.longRequests.bytes -= this.#longBytes;
-    this.#client.relay?.close();
+    const client = this.#client;
+    // Unwanted, so that the worker stops too: what its next request waits for may never come.
+    this.#isCut = client.isLeaving = client.isUnwanted = true;
+    client.services.longRequests.bytes -= this.#longBytes;
+    client.relay?.close();
     this.#socket.close();
   }
 

@@ -467,6 +467,32 @@ Deno.test("when Redis ends the connection the client's ends, after what Redis ha
   await client.expectEnd();
 });
 
+for (const request of ["SUBSCRIBE c", "MONITOR"]) {
+  Deno.test(`when Redis goes while ${request} waits for the replies before it, the session ends, and no other`, async () => {
+    await using door = new Door();
+    using client = await door.connect();
+    const redis = await door.relayed(client, `BLPOP l 0\r\n${request}\r\n`);
+    await redis.expect(frame("BLPOP l 0"));
+    redis[Symbol.dispose]();
+    await client.expectEnd();
+    await eventually(() => door.server.connections === 0);
+  });
+}
+
+Deno.test("a connection to Redis that comes when its client has gone is closed, and no further one is made", async () => {
+  await using door = new Door();
+  using client = await door.connect();
+  const ready = Promise.withResolvers<void>();
+  door.relaying.delay = ready.promise;
+  await client.write("SET a 1\r\n");
+  await eventually(() => door.relaying.greetings.length === 1);
+  await door.server.stop({ deadlineMs: 0 });
+  ready.resolve();
+  await eventually(() => door.relaying.sockets.length === 1);
+  await door.relaying.sockets[0].expectEnd();
+  assert.equal(door.relaying.greetings.length, 1);
+});
+
 Deno.test("bytes of Redis that are no replies end the session", async () => {
   await using door = new Door();
   using client = await door.connect();

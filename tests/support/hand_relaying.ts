@@ -50,6 +50,8 @@ export class HandRelaying implements Relaying, Disposable {
   readonly greetings: Greeting[] = [];
   /** Set to have connections fail. */
   failure: Failure | null = null;
+  /** What making a connection waits for first. */
+  delay: Promise<void> = Promise.resolve();
 
   readonly database: number;
   readonly user = "default";
@@ -64,6 +66,7 @@ export class HandRelaying implements Relaying, Disposable {
 
   readonly dial = async (greeting: Greeting): Promise<Deno.Conn | Failure> => {
     this.greetings.push(greeting);
+    await this.delay;
     if (this.failure !== null) return this.failure;
     const { hostname, port } = this.#listener.addr;
     const [accepted, connection] = await withDeadline(
