@@ -250,10 +250,14 @@ export class Session {
     const { replies, relay } = this.#client;
     while (this.#sending !== null) await this.#sending;
     // The replies first: they are on their way to the client before Redis can have answered what comes behind them.
-    if (!replies.isEmpty) this.#flushing = replies.flush(this.#send);
-    if (relay?.hasRequests) await relay.flush();
+    if (!replies.isEmpty) this.#flushing = this.#flushReplies();
+    await Promise.all([this.#flushing, relay?.hasRequests ? relay.flush() : null]);
+  }
+
+  /** Ends by itself: what Redis says meanwhile waits for our replies, and not until Redis has taken all requests. */
+  async #flushReplies(): Promise<void> {
     try {
-      await this.#flushing;
+      await this.#client.replies.flush(this.#send);
     } finally {
       this.#flushing = null;
     }

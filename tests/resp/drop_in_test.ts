@@ -467,6 +467,26 @@ Deno.test("when Redis ends the connection the client's ends, after what Redis ha
   await client.expectEnd();
 });
 
+Deno.test("what Redis says is handed on while it does not take requests", async () => {
+  await using door = new Door();
+  await door.parts.hold("k", "held");
+  using client = await door.connect();
+  const redis = await door.relayed(client, "PING\r\n");
+  await redis.expect(frame("PING"));
+  await redis.write("+PONG\r\n");
+  await client.expect("+PONG\r\n");
+  const taken = Promise.withResolvers<void>();
+  door.relaying.writeDelay = taken.promise;
+  await client.write("GET k\r\nSET a 1\r\n");
+  await client.expect("$4\r\nheld\r\n");
+  await redis.write(">1\r\n+news\r\n");
+  await eventually(() => door.parts.source.catchUps.length === 1);
+  door.parts.source.catchUps[0].resolve();
+  await client.expect(">1\r\n+news\r\n");
+  taken.resolve();
+  await redis.expect(frame("SET a 1"));
+});
+
 for (const request of ["SUBSCRIBE c", "MONITOR"]) {
   Deno.test(`when Redis goes while ${request} waits for the replies before it, the session ends, and no other`, async () => {
     await using door = new Door();

@@ -52,6 +52,8 @@ export class HandRelaying implements Relaying, Disposable {
   failure: Failure | null = null;
   /** What making a connection waits for first. */
   delay: Promise<void> = Promise.resolve();
+  /** What each write over a connection waits for first. */
+  writeDelay: Promise<void> = Promise.resolve();
 
   readonly database: number;
   readonly user = "default";
@@ -74,7 +76,13 @@ export class HandRelaying implements Relaying, Disposable {
       { deadlineMs: DEADLINE_MS, what: "a connection" },
     );
     this.sockets.push(new TextSocket(accepted));
-    return connection;
+    const write = connection.write.bind(connection);
+    return Object.assign(connection, {
+      write: async (bytes: Uint8Array): Promise<number> => {
+        await this.writeDelay;
+        return await write(bytes);
+      },
+    });
   };
 
   [Symbol.dispose](): void {
