@@ -81,9 +81,13 @@ export class Relay {
     this.#state = options.state;
   }
 
-  /** True when every request has had its reply, and it is gone. Never true of a tunnel. */
+  /**
+   * True when every request has had its reply, it is gone, and no push is half on its way: other replies may be sent now.
+   * Never true of a tunnel.
+   */
   get isQuiet(): boolean {
-    return this.#next === this.#expectations.length && !this.#isDelivering && this.#tunnel === null;
+    if (this.#next < this.#expectations.length || this.#isDelivering) return false;
+    return this.#parser.isBetween && this.#tunnel === null;
   }
 
   /** True when the cache may answer for Redis: nothing is outstanding, and the session is like any other. */

@@ -379,6 +379,24 @@ Deno.test("in RESP3 a subscriber is served from memory, and what it is sent wait
   await redis.expect(frame("UNSUBSCRIBE") + frame("GET k"));
 });
 
+Deno.test("no reply of ours comes into the middle of a push", async () => {
+  await using door = new Door();
+  await door.parts.hold("k", "held");
+  using client = await door.connect();
+  const redis = await door.relayed(client, "PING\r\n");
+  await redis.expect(frame("PING"));
+  await redis.write("+PONG\r\n>2\r\n+mess");
+  await client.expect("+PONG\r\n>2\r\n+mess");
+  await client.write("GET k\r\n");
+  await redis.expect(frame("GET k"));
+  await redis.write("age\r\n+x\r\n$5\r\nredis\r\n");
+  await eventually(() => door.parts.source.catchUps.length === 1);
+  door.parts.source.catchUps[0].resolve();
+  await client.expect("age\r\n+x\r\n$5\r\nredis\r\n");
+  await client.write("GET k\r\n");
+  await client.expect("$4\r\nheld\r\n");
+});
+
 Deno.test("MONITOR's lines wait for nothing", async () => {
   await using door = new Door();
   using client = await door.connect();
