@@ -159,17 +159,19 @@ export class Relay {
 
   /**
    * Tells Redis that nothing more will come, as a client does by leaving: what was sent is finished, blocking commands are
-   * given up, and Redis ends the connection. Fulfilled when it has.
+   * given up, and Redis ends the connection. Fulfilled when it has, or at once where nothing is outstanding: with whether
+   * the client was handed all its replies, to their ends (of a tunnel only the ends are known).
    */
-  async end(): Promise<void> {
+  async end(): Promise<boolean> {
     this.#isEnding = true;
-    await this.flush();
-    try {
-      await this.#connection.closeWrite();
-    } catch {
+    if (this.isQuiet) {
       this.close();
+    } else {
+      await this.flush();
+      await this.#connection.closeWrite().catch(() => this.close());
     }
     while (!this.#isEnded) await this.#nextTurn();
+    return this.#next === this.#expectations.length && this.#parser.isBetween;
   }
 
   /** Ends it at once. Does nothing the second time. */
@@ -205,7 +207,7 @@ export class Relay {
 
   /** Does what was expected of the replies in `chunk`, in their order, and returns what the chunk has to wait for. */
   #hear(chunk: Uint8Array): Wait {
-    if (this.#tunnel !== null) return this.#hearTunnel();
+    if (this.#tunnel !== null) return this.#hearTunnel(chunk);
     const parser = this.#parser;
     let wait: Wait = "nothing";
     for (let at = 0;; at = parser.end) {
@@ -247,7 +249,10 @@ export class Relay {
     this.#next++;
   }
 
-  #hearTunnel(): Wait {
+  #hearTunnel(chunk: Uint8Array): Wait {
+    // Where its frames end matters when the tunnel ends. Bytes that are not even replies have none.
+    let at = 0;
+    while (this.#tunnel !== "raw" && this.#parser.next(chunk, at) === "complete") at = this.#parser.end;
     // Who asked for MONITOR and was refused may still write; who was not cannot.
     if (this.#tunnel !== "messages" && this.#tunnelWait === "news") return "nothing";
     if (this.#tunnelChangesAll) this.#options.readThrough.wroteAll();

@@ -207,10 +207,7 @@ export class Session {
     const client = this.#client;
     if (before === "open") await this.#open(client.services.relaying!);
     if (before === "quiet") await client.relay?.quiet();
-    if (before === "end") {
-      await client.relay?.end();
-      client.relay = null;
-    }
+    if (before === "end") await this.#endRelay(client.relay!);
   }
 
   // The relay
@@ -234,6 +231,14 @@ export class Session {
     });
     client.relay = relay;
     void relay.run().then(() => this.#relayEnded(relay));
+  }
+
+  /** Ends a relay whose client stays. Who was promised replies that will not come must not take others for them. */
+  async #endRelay(relay: Relay): Promise<void> {
+    const client = this.#client;
+    if (!relay.isTunnel) await relay.quiet();
+    if (!await relay.end()) client.isUnwanted = true;
+    client.relay = null;
   }
 
   /** Ends the session when Redis has ended its part of it, as Redis itself would have. */

@@ -235,6 +235,52 @@ for (const [command, reply] of STATES) {
   });
 }
 
+Deno.test("RESET comes after what was outstanding before it, and not when it has arguments", async () => {
+  await using door = new Door();
+  using client = await door.connect();
+  const redis = await door.relayed(client, "SELECT 1\r\nRESET x\r\nHGET h f\r\nRESET\r\n");
+  await redis.expect(frame("SELECT 1") + frame("RESET x") + frame("HGET h f"));
+  await redis.write("+OK\r\n-ERR wrong number of arguments\r\n$3\r\n");
+  await eventually(() => door.parts.source.catchUps.length === 1);
+  door.parts.source.catchUps[0].resolve();
+  await client.expect("+OK\r\n-ERR wrong number of arguments\r\n$3\r\n");
+  await redis.write("abc\r\n");
+  await client.expect("abc\r\n+RESET\r\n");
+  await redis.expectEnd();
+});
+
+Deno.test("who is owed replies when Redis goes is not told RESET instead", async () => {
+  await using door = new Door();
+  using client = await door.connect();
+  const redis = await door.relayed(client, "BLPOP l 1\r\nRESET\r\n");
+  await redis.expect(frame("BLPOP l 1"));
+  redis[Symbol.dispose]();
+  await client.expectEnd();
+});
+
+for (
+  const { heard, rest } of [{ heard: "*1\r\n$7\r\nmessage\r\n", rest: "+RESET\r\n" }, {
+    heard: "*1\r\n$7\r\nmes",
+    rest: "",
+  }]
+) {
+  Deno.test(`RESET ends a tunnel after ${JSON.stringify(heard)}, and the session when that is no end`, async () => {
+    await using door = new Door();
+    using client = await door.connect();
+    const redis = await door.relayed(client, "SUBSCRIBE c\r\n");
+    await redis.expect(frame("SUBSCRIBE c"));
+    await redis.write(heard);
+    await eventually(() => door.parts.source.catchUps.length === 1);
+    door.parts.source.catchUps[0].resolve();
+    await client.expect(heard);
+    await client.write("RESET\r\n");
+    await redis.expectEnd();
+    redis[Symbol.dispose]();
+    await client.expect(rest);
+    if (rest === "") await client.expectEnd();
+  });
+}
+
 Deno.test("a client that is who we are at Redis is served from memory", async () => {
   await using door = new Door();
   await door.parts.hold("k", "held");
@@ -580,9 +626,7 @@ Deno.test("what is no request is told so after the replies of what came before",
   using client = await door.connect();
   const redis = await door.relayed(client, "PING\r\n*1\r\n:1\r\n");
   await redis.expect(frame("PING"));
-  await redis.expectEnd();
   await redis.write("+PONG\r\n");
-  redis[Symbol.dispose]();
   await client.expect("+PONG\r\n-ERR Protocol error: expected '$', got ':'\r\n");
   await client.expectEnd();
 });
