@@ -75,10 +75,14 @@ export function isConfirmation(head: string): boolean {
   return CONFIRMATION.test(head);
 }
 
+/** Groups whose members matter here also where no table tells that they are groups: before it came, or before Redis 7. */
+const GROUPS: ReadonlySet<string> = new Set(["client", "script"]);
+
 /** Returns the name by which a request is looked up, in lower case; `client|id` where the second word belongs to it. */
 export function fullName(request: RequestParser, table: CommandTable): string {
   const name = request.text(0).toLowerCase();
-  return table.isGroup(name) && request.argumentCount > 1 ? `${name}|${request.text(1).toLowerCase()}` : name;
+  const isGroup = GROUPS.has(name) || table.isGroup(name);
+  return isGroup && request.argumentCount > 1 ? `${name}|${request.text(1).toLowerCase()}` : name;
 }
 
 /** Returns where the word AUTH stands in a HELLO, 0 where it does not. */
@@ -120,12 +124,10 @@ export function tunnelOf(
       return "raw";
     case "hello":
       return isSubscribed && words > 1 && !request.matches(1, "3") ? "messages" : null;
-    case "client":
     case "client|reply":
-      return words === 3 && request.matches(1, "reply") && !request.matches(2, "on") ? "messages" : null;
-    case "script":
+      return words === 3 && !request.matches(2, "on") ? "messages" : null;
     case "script|debug":
-      return words === 3 && request.matches(1, "debug") && !request.matches(2, "no") ? "messages" : null;
+      return words === 3 && !request.matches(2, "no") ? "messages" : null;
     default:
       return null;
   }

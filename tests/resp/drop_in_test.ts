@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Admission } from "../../lib/admission.ts";
 import { eventually } from "../../e2e/support/eventually.ts";
+import { CommandTable } from "../../lib/resp/command_table.ts";
 import { RespServer } from "../../lib/resp/resp_server.ts";
 import { value } from "../support/hand_source.ts";
 import { HandRelaying } from "../support/hand_relaying.ts";
@@ -234,6 +235,21 @@ for (const [command, reply] of STATES) {
     await client.expect("+RESET\r\n$4\r\nheld\r\n");
   });
 }
+
+Deno.test("CLIENT TRACKING is noticed also where Redis tells nothing of its commands", async () => {
+  await using door = new Door();
+  door.relaying.table = CommandTable.EMPTY;
+  await door.parts.hold("k", "held");
+  using client = await door.connect();
+  const redis = await door.relayed(client, "CLIENT TRACKING ON\r\n");
+  await redis.expect(frame("CLIENT TRACKING ON"));
+  await redis.write("+OK\r\n");
+  await eventually(() => door.parts.source.catchUps.length === 1);
+  door.parts.source.catchUps[0].resolve();
+  await client.expect("+OK\r\n");
+  await client.write("GET k\r\n");
+  await redis.expect(frame("GET k"));
+});
 
 Deno.test("RESET comes after what was outstanding before it, and not when it has arguments", async () => {
   await using door = new Door();
