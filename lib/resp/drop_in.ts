@@ -155,6 +155,11 @@ function authenticateHere(
     replies.writer.error("WRONGPASS invalid username-password pair or user is disabled.");
     return null;
   }
+  if (credentialsAt(request, at + 3) > 0) {
+    // Redis would take the last. Ours must never reach it, and others are not for a client of ours to try.
+    replies.writer.error("ERR Syntax error in HELLO option 'AUTH'");
+    return null;
+  }
   if (replies.hasLate) return "flush";
   const words = Array.from({ length: request.argumentCount }, (_, i) => request.argument(i));
   const frame = requestFrame([...words.slice(0, at), ...words.slice(at + 3)]);

@@ -85,9 +85,9 @@ export function fullName(request: RequestParser, table: CommandTable): string {
   return isGroup && request.argumentCount > 1 ? `${name}|${request.text(1).toLowerCase()}` : name;
 }
 
-/** Returns where the word AUTH stands in a HELLO, 0 where it does not. */
-export function credentialsAt(request: RequestParser): number {
-  for (let i = 2; i < request.argumentCount; i++) {
+/** Returns where the word AUTH stands in a HELLO, at `from` or behind, 0 where it does not. */
+export function credentialsAt(request: RequestParser, from = 2): number {
+  for (let i = from; i < request.argumentCount; i++) {
     if (request.matches(i, "auth")) return i;
     if (request.matches(i, "setname")) i++;
   }
@@ -177,11 +177,10 @@ function stateChangeOf(
     }
     case "hello": {
       const at = credentialsAt(request);
-      const isWhole = at > 0 && at + 2 < request.argumentCount;
-      return {
-        kind: "authenticate",
-        isOurs: at === 0 || (isWhole && isOurs(request.text(at + 1), request.argument(at + 2))),
-      };
+      if (at === 0) return { kind: "authenticate", isOurs: true };
+      // Of several the last counts, and Redis has them all checked.
+      const isOne = at + 2 < request.argumentCount && credentialsAt(request, at + 3) === 0;
+      return { kind: "authenticate", isOurs: isOne && isOurs(request.text(at + 1), request.argument(at + 2)) };
     }
     default:
       return Object.hasOwn(STATE_CHANGES, name) ? STATE_CHANGES[name] : null;

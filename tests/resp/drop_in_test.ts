@@ -372,6 +372,8 @@ Deno.test("with a password: it is checked here, and Redis never sees it", async 
   await redis.expect(frame("PING"));
   await redis.write("+PONG\r\n");
   await client.expect("+PONG\r\n");
+  await client.write("HELLO 3 AUTH default proxy-secret AUTH default redis-secret\r\n");
+  await client.expect("-ERR Syntax error in HELLO option 'AUTH'\r\n");
   await client.write("HELLO 3 AUTH default proxy-secret SETNAME me\r\nHELLO 3 AUTH default wrong\r\n");
   await redis.expect(frame("HELLO 3 SETNAME me"));
   await redis.write("%1\r\n+proto\r\n:3\r\n");
