@@ -29,6 +29,7 @@ const EXCEPTIONS: ReadonlyMap<string, Changes> = new Map([
   ["flushdb", "all keys"],
   // The cardinality that it keeps in the value is brought up to date.
   ["pfcount", "its keys"],
+  ["replconf", "nothing"],
   // Redis 7.0 sends no invalidation for it.
   ["swapdb", "all keys"],
 ]);

@@ -272,7 +272,7 @@ export class Relay {
     // Queued commands have changed nothing; EXEC, which ends the transaction, will wait for all of them.
     const isQueued = state.isInTransaction && change?.kind !== "exec";
     if (change !== null && state.replied(change, mark)) readThrough.wroteAll();
-    if (protocol !== null && mark !== ERROR) onProtocol(protocol);
+    if (protocol !== null && mark !== ERROR && !isQueued) onProtocol(protocol);
     return isQueued ? "nothing" : wait;
   }
 

@@ -121,6 +121,7 @@ export function tunnelOf(
       return "monitor";
     case "sync":
     case "psync":
+    case "replconf": // REPLCONF ACK has no reply.
       return "raw";
     case "hello":
       return isSubscribed && words > 1 && !request.matches(1, "3") ? "messages" : null;

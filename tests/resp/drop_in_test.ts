@@ -356,6 +356,21 @@ Deno.test("HELLO at Redis changes what the client is spoken to in", async () => 
   await client.expect("_\r\n");
 });
 
+Deno.test("HELLO within a transaction changes nothing yet", async () => {
+  await using door = new Door();
+  using client = await door.connect();
+  const redis = await door.relayed(client, "MULTI\r\nHELLO 3\r\nDISCARD\r\nSUBSCRIBE a b\r\nPING\r\n");
+  await redis.expect(frame("MULTI") + frame("HELLO 3") + frame("DISCARD"));
+  await redis.write("+OK\r\n+QUEUED\r\n+OK\r\n");
+  await client.expect("+OK\r\n+QUEUED\r\n+OK\r\n");
+  // Of RESP2, as it is still: what comes out waits for a PING, whatever it is.
+  await redis.expect(frame("SUBSCRIBE a b") + frame("PING"));
+  await redis.write("*0\r\n");
+  await eventually(() => door.parts.source.catchUps.length === 1);
+  door.parts.source.catchUps[0].resolve();
+  await client.expect("*0\r\n");
+});
+
 Deno.test("with a password: it is checked here, and Redis never sees it", async () => {
   await using door = new Door({ password: "proxy-secret" });
   await door.parts.hold("k", "held");
@@ -469,6 +484,20 @@ Deno.test("MONITOR's lines wait for nothing", async () => {
   await redis.write('+OK\r\n+1 [0 127.0.0.1:1] "PING"\r\n');
   await client.expect('+OK\r\n+1 [0 127.0.0.1:1] "PING"\r\n');
   assert.equal(door.parts.source.catchUps.length, 0);
+});
+
+Deno.test("what has no reply makes a tunnel, too, so that no other is taken for it", async () => {
+  await using door = new Door();
+  using client = await door.connect();
+  const redis = await door.relayed(client, "REPLCONF ACK 0\r\nPING\r\nSET k new\r\n");
+  await redis.expect(frame("REPLCONF ACK 0") + frame("PING") + frame("SET k new"));
+  const { catchUps } = door.parts.source;
+  for (const reply of ["+PONG\r\n", "+OK\r\n"]) {
+    await redis.write(reply);
+    await eventually(() => catchUps.length === 1);
+    catchUps.pop()!.resolve();
+    await client.expect(reply);
+  }
 });
 
 Deno.test("who asked for MONITOR and was refused reads its own writes all the same", async () => {
