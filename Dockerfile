@@ -9,7 +9,7 @@ RUN deno task build
 
 # Runs the end-to-end tests against the executable: docker compose --profile e2e run --rm --build e2e
 FROM denoland/deno:2.9.6 AS e2e
-RUN apt-get update && apt-get install --yes --no-install-recommends redis-server && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install --yes --no-install-recommends redis-server chromium fonts-dejavu-core && rm -rf /var/lib/apt/lists/*
 WORKDIR /redis-proxy
 COPY . .
 COPY --from=build /build/dist/redis-proxy dist/redis-proxy

@@ -60,7 +60,7 @@ test-unit: tools ## the unit tests alone
 	@deno task --quiet test:unit
 
 .PHONY: test-e2e
-test-e2e: tools ## the end-to-end tests alone, against the executable in dist/ or else by `deno run`
+test-e2e: tools chromium ## the end-to-end tests alone, against the executable in dist/ or else by `deno run`
 	@deno task --quiet test:e2e
 
 .PHONY: check
@@ -121,6 +121,20 @@ redis-server:
 		elif command -v brew >/dev/null; then brew install --quiet redis; \
 		else echo "make: no package manager that is known here; install redis-server yourself" >&2; exit 1; \
 		fi; \
+	}
+
+# Only the tests of the page need it, so where it cannot be installed they are skipped, and say so.
+.PHONY: chromium
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || [ -x "$${CHROMIUM:-}" ] || { \
+		echo "make: installing chromium, for the tests of the page"; \
+		as_root=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+		if command -v apt-get >/dev/null; then \
+			$$as_root apt-get update -qq && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+		elif command -v dnf >/dev/null; then $$as_root dnf install --assumeyes --quiet chromium; \
+		elif command -v apk >/dev/null; then $$as_root apk add --quiet chromium font-dejavu; \
+		else false; \
+		fi || echo "make: chromium cannot be installed here; the tests of the page are skipped" >&2; \
 	}
 
 .PHONY: clean

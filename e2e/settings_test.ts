@@ -26,6 +26,7 @@ const BAD: Record<string, string[]> = {
   CACHE_COHERENCE: ["", "Tracking", "none"],
   CACHE_NEGATIVE_TTL: INTEGERS_BAD,
   CACHE_STALE_TTL: INTEGERS_BAD,
+  CACHE_HOT_KEYS: [...INTEGERS_BAD, "101"],
   LOG_LEVEL: ["", "INFO", "loud"],
 };
 

@@ -225,6 +225,38 @@ export const CLIENT_IDS_FROM = 2 ** 48;
 /** Most questions in flight, all clients together; the next is refused. */
 export const QUESTIONS_MAX = 16_384;
 
+// The page and its statistics
+
+/** How far back the charts go, in seconds: rows of 21 numbers, 100 KB for as long as the process lives. */
+export const HISTORY_SECONDS = 600;
+
+/** The figures beside the charts are of so many seconds: one alone jumps about, ten still follow a change. */
+export const FIGURES_SECONDS = 10;
+
+/** Hits looked at more closely a second: 2 us each at most, as measured, so 0.2 % of a core. */
+export const HIT_SAMPLES_PER_SECOND = 1_000;
+
+/** Keys counted for each hot key that is shown: a share may then be too high by a sixteenth of an even part of them. */
+export const HOT_KEYS_COUNTED_PER_SHOWN = 16;
+
+/** Longest key that is named among the hot ones, in bytes: they are sent once a second. */
+export const HOT_KEY_BYTES_MAX = 512;
+
+/** Hits count half as much after this time for which keys are hot, in seconds. */
+export const HOT_KEYS_HALF_LIFE_SECONDS = 60;
+
+/** How much of a value the look-up shows, in bytes. */
+export const PREVIEW_BYTES_MAX = 512;
+
+/** Most pages that are kept up to date at a time; the next is told to wait. An event is some 4 KB a second each. */
+export const VIEWERS_MAX = 32;
+
+/** Events that may wait for a page to take them; one that is further behind is cut off and asks again. */
+export const VIEWER_EVENTS_MAX = 8;
+
+/** A page whose stream ended asks again after this time, in ms. */
+export const VIEWER_RETRY_MS = 2_000;
+
 // The log
 
 /** How often, in ms, a limit that is reached again and again is logged. */
@@ -255,5 +287,6 @@ assertBound(RECONNECT_PAUSE_MS_MIN <= RECONNECT_PAUSE_MS_MAX, "the first pause i
 assertBound(RECONNECT_PAUSE_MS_MAX + CONNECT_TIMEOUT_MS_MIN < 2_000, "a reconnect can take longer than 2 s");
 assertBound(READ_BUFFER_BYTES_MIN <= READ_BUFFER_BYTES_MAX, "the read buffer starts larger than it may be");
 assertBound(UNAUTHENTICATED_BULK_BYTES_MAX < REQUEST_BYTES_MAX, "a stranger may send more than a friend");
+assertBound(FIGURES_SECONDS < HISTORY_SECONDS, "the figures are of more than the charts");
 assertBound(STOP_GRACE_MS + STOP_REDIS_MS < STOP_MS_MAX, "the grace ends after the process must have ended");
 assertBound(ITEM_BYTES_FRACTION_MAX < 1 - NEGATIVE_BYTES_FRACTION, "the largest item does not fit");

@@ -2,7 +2,8 @@
  * One proxy: its parts, put together, started and stopped.
  *
  *   HttpServer ─▶ App ─▶ ReadThrough ─▶ LruTtlCache
- *   RespServer ───────┘       └───────▶ RedisSource ─▶ Redis
+ *   RespServer ────│──┘       └───────▶ RedisSource ─▶ Redis
+ *                  └─▶ PageDoor ─▶ Statistics
  */
 
 import { Admission } from "./admission.ts";
@@ -10,6 +11,7 @@ import { LruTtlCache } from "./cache/lru_ttl_cache.ts";
 import { Clock } from "./clock.ts";
 import { describeSettings, type Settings } from "./config/settings.ts";
 import { App } from "./http/app.ts";
+import { Basic } from "./http/basic.ts";
 import { Bearer } from "./http/bearer.ts";
 import { HttpServer, type HttpServerEvent } from "./http/http_server.ts";
 import {
@@ -28,7 +30,8 @@ import {
 import { processLogger as logger } from "./log.ts";
 import { type Counters, newCounters } from "./metrics/counters.ts";
 import { LimitWatch } from "./metrics/limit_watch.ts";
-import { Metrics } from "./metrics/metrics.ts";
+import { type Gauges, Metrics } from "./metrics/metrics.ts";
+import { PageDoor } from "./page/page_door.ts";
 import type { Item } from "./read_through/item.ts";
 import { Password } from "./password.ts";
 import { ReadThrough } from "./read_through/read_through.ts";
@@ -40,6 +43,7 @@ import { Asker } from "./resp/asker.ts";
 import { CommandTable } from "./resp/command_table.ts";
 import type { Relaying } from "./resp/drop_in.ts";
 import { RespServer } from "./resp/resp_server.ts";
+import { Statistics } from "./stats/statistics.ts";
 
 /** A proxy with its own cache, its own connection to Redis and its own port. */
 export class Proxy {
@@ -50,6 +54,8 @@ export class Proxy {
   readonly #source: RedisSource;
   readonly #readThrough: ReadThrough;
   readonly #limitWatch: LimitWatch;
+  readonly #statistics: Statistics;
+  readonly #page: PageDoor;
   readonly #clock = new Clock();
   #housekeeping: ReturnType<typeof setInterval> | undefined;
 
@@ -91,26 +97,33 @@ export class Proxy {
         relaying.redisVersion = server.version;
       },
     });
-    const metrics = new Metrics({
+    const gauges = (): Gauges => ({
+      removals: cache.removals,
+      itemsHeld: cache.size,
+      itemsMax: settings.cacheEntriesMax,
+      bytesHeld: cache.bytes + (absent?.bytes ?? 0),
+      bytesMax: settings.cacheBytesMax,
+      absencesHeld: absent?.size ?? 0,
+      flights: this.#readThrough.flights,
+      clients: admission.clients,
+      connections: this.#server.connections,
+      connectionsEnded: this.#server.endedCount,
+      redisUp: this.#readThrough.isUp,
+      tracked: this.#readThrough.isUp && this.#readThrough.coherence === "tracking",
+      untrackedSeconds: this.#readThrough.untrackedMs / 1000,
+      trackingTableKeys: this.#source.trackingTable?.keys ?? 0,
+      trackingTableKeysMax: this.#source.trackingTable?.keysMax ?? 0,
+    });
+    const metrics = new Metrics({ counters, version, gauges });
+    this.#statistics = new Statistics({
+      clock,
       counters,
+      gauges,
+      redis: () => ({ state: this.#readThrough.linkState, coherence: this.#readThrough.coherence }),
+      hotKeysShown: settings.cacheHotKeys,
+      settings: describeSettings(settings),
+      clientsMax: settings.maxConnections,
       version,
-      gauges: () => ({
-        removals: cache.removals,
-        itemsHeld: cache.size,
-        itemsMax: settings.cacheEntriesMax,
-        bytesHeld: cache.bytes + (absent?.bytes ?? 0),
-        bytesMax: settings.cacheBytesMax,
-        absencesHeld: absent?.size ?? 0,
-        flights: this.#readThrough.flights,
-        clients: admission.clients,
-        connections: this.#server.connections,
-        connectionsEnded: this.#server.endedCount,
-        redisUp: this.#readThrough.isUp,
-        tracked: this.#readThrough.isUp && this.#readThrough.coherence === "tracking",
-        untrackedSeconds: this.#readThrough.untrackedMs / 1000,
-        trackingTableKeys: this.#source.trackingTable?.keys ?? 0,
-        trackingTableKeysMax: this.#source.trackingTable?.keysMax ?? 0,
-      }),
     });
     this.#readThrough = new ReadThrough({
       clock,
@@ -125,14 +138,23 @@ export class Proxy {
       timeoutMs: settings.redisTimeoutMs,
       parallelMax: cappedParallel(settings.maxParallel),
       onRoundTrip: (trip) => metrics.observeRoundTrip(trip),
+      hitWatch: this.#statistics.hitWatch,
+      onWaited: (ms) => this.#statistics.waited(ms),
+    });
+    const bearer = settings.proxyPassword === null ? null : new Bearer(settings.proxyPassword);
+    this.#page = new PageDoor({
+      statistics: this.#statistics,
+      readThrough: this.#readThrough,
+      credentials: bearer === null ? null : { bearer, basic: new Basic(settings.proxyPassword!) },
     });
     const app = new App({
       clock,
       counters,
       admission,
       readThrough: this.#readThrough,
-      bearer: settings.proxyPassword === null ? null : new Bearer(settings.proxyPassword),
+      bearer,
       metricsText: () => metrics.text(),
+      page: this.#page,
     });
     this.#server = new HttpServer({
       hostname: settings.proxyHost,
@@ -207,12 +229,15 @@ export class Proxy {
     this.#housekeeping = setInterval(() => {
       this.#readThrough.sweep(SWEEP_BUDGET);
       this.#limitWatch.look(this.#clock.tick());
+      this.#statistics.look();
+      this.#page.tell();
     }, HOUSEKEEPING_INTERVAL_MS);
   }
 
   /** Serves nobody new, lets requests in flight finish, and closes everything; bounded by `STOP_MS_MAX`. */
   async stop(): Promise<void> {
     logger.info("stopping");
+    this.#page.stop();
     await Promise.all([
       this.#server.stop({ deadlineMs: STOP_GRACE_MS }),
       this.#respServer?.stop({ deadlineMs: STOP_GRACE_MS }),

@@ -18,6 +18,7 @@ export class PlantedProxy implements AsyncDisposable {
       readThrough: rig.readThrough,
       bearer: null,
       metricsText: () => Promise.resolve(""),
+      page: { handle: () => null },
     });
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.handle);
     this.port = this.#server.addr.port;

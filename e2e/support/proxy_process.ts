@@ -19,7 +19,7 @@ export const startFlags: readonly string[] = flagsOf(config);
 /** One line of the proxy's log, parsed. */
 export type LogRecord = Record<string, unknown>;
 
-/** The program to run in place of the proxy: for the tests of this class alone. */
+/** The program to run in place of the proxy: for the tests of this class, and for benches. */
 export interface Program {
   command: string;
   args: string[];
@@ -252,6 +252,15 @@ async function spawn(
     env: { ...Object.fromEntries(inherited), NO_COLOR: "1", ...env },
   });
   return { child, folder };
+}
+
+/** The proxy of another checkout, by `deno run` with the flags of its own "start" task: for benches. */
+export async function proxyOfCheckout(folder: string): Promise<Program> {
+  const config = JSON.parse(await Deno.readTextFile(`${folder}/deno.json`));
+  return {
+    command: Deno.execPath(),
+    args: ["run", ...flagsOf(config), "--config", `${folder}/deno.json`, `${folder}/main.ts`],
+  };
 }
 
 function proxyProgram(): Program {

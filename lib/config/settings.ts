@@ -41,6 +41,7 @@ export interface Settings {
   readonly cacheCoherence: Coherence;
   readonly cacheNegativeTtlMs: number;
   readonly cacheStaleTtlMs: number;
+  readonly cacheHotKeys: number | null;
   readonly maxParallel: number;
   readonly maxConnections: number;
   readonly logLevel: LogLevel;
@@ -120,6 +121,11 @@ const CACHE_STALE_TTL = integer("CACHE_STALE_TTL", 0, {
   max: INT32_MAX,
   meaning: "seconds past its end that an item may be served while Redis cannot be reached; 0 = never",
 });
+const CACHE_HOT_KEYS = integer("CACHE_HOT_KEYS", 20, {
+  min: 0,
+  max: 100,
+  meaning: "how many of the hottest keys the page names; 0 = none, and none are counted",
+});
 const REDIS_HOST: SettingDefinition = {
   name: "REDIS_HOST",
   default: "127.0.0.1",
@@ -184,6 +190,7 @@ export const SETTING_DEFINITIONS: readonly SettingDefinition[] = [
   CACHE_COHERENCE,
   CACHE_NEGATIVE_TTL,
   CACHE_STALE_TTL,
+  CACHE_HOT_KEYS,
   LOG_LEVEL,
 ];
 
@@ -278,6 +285,7 @@ export function parseSettings(record: Readonly<Record<string, string | undefined
     cacheCoherence: readChoice(CACHE_COHERENCE, ["tracking", "ttl"]),
     cacheNegativeTtlMs: readInteger(CACHE_NEGATIVE_TTL) * 1000,
     cacheStaleTtlMs: readInteger(CACHE_STALE_TTL) * 1000,
+    cacheHotKeys: readInteger(CACHE_HOT_KEYS) || null,
     maxParallel: readInteger(MAX_PARALLEL),
     maxConnections: readInteger(MAX_CONNECTIONS),
     logLevel: readChoice(LOG_LEVEL, ["debug", "info", "warn", "error"]),
@@ -354,6 +362,7 @@ export function describeSettings(settings: Settings): Record<string, string | nu
     cacheCoherence: settings.cacheCoherence,
     cacheNegativeTtlMs: settings.cacheNegativeTtlMs,
     cacheStaleTtlMs: settings.cacheStaleTtlMs,
+    cacheHotKeys: settings.cacheHotKeys,
     maxParallel: settings.maxParallel,
     maxConnections: settings.maxConnections,
     logLevel: settings.logLevel,

@@ -15,6 +15,12 @@ import type { ReadThrough } from "../read_through/read_through.ts";
 import type { Bearer } from "./bearer.ts";
 import { answerResponse, hitResponse } from "./key_response.ts";
 
+/** Answers for the page and what it asks for. */
+export interface Page {
+  /** Answers `request`, whose target is `target`; `null` when it is for nothing of the page's. */
+  handle(request: Request, target: string): Response | Promise<Response> | null;
+}
+
 /** What the front door needs. */
 export interface AppOptions {
   readonly clock: Clock;
@@ -25,6 +31,7 @@ export interface AppOptions {
   readonly bearer: Bearer | null;
   /** Returns the metrics as Prometheus text. */
   readonly metricsText: () => Promise<string>;
+  readonly page: Page;
 }
 
 const READ_METHODS = { allow: "GET, HEAD" };
@@ -151,7 +158,7 @@ export class App {
       : path === "/metrics"
       ? () => this.#metrics(request)
       : null;
-    if (answer === null) return notFound();
+    if (answer === null) return this.#options.page.handle(request, target) ?? notFound();
     return request.method === "GET" || request.method === "HEAD" ? answer() : notAllowed();
   }
 

@@ -6,6 +6,8 @@
  * and nowhere else; `tests/http/http_connection_test.ts` fails on the day when a new version of Deno changes it.
  */
 
+import { LongAnswer } from "./long_answer.ts";
+
 /** Answers a request; may throw or reject, then `onError` answers. */
 export type HttpHandler = (
   request: Request,
@@ -94,7 +96,10 @@ export class HttpConnection {
     this.#served.finished.then(onEnd, onEnd);
   }
 
-  /** Whether the handler has not answered yet. What it answered may still be on its way out: nothing tells. */
+  /**
+   * Whether the handler has not answered yet, or with a `LongAnswer` that goes on. What else it answered may still be on
+   * its way out: nothing tells.
+   */
   get isWaiting(): boolean {
     return this.#owed > 0;
   }
@@ -129,12 +134,17 @@ export class HttpConnection {
     const answer = this.#options.handler(request, info);
     if (answer instanceof Promise) {
       this.#owed++;
-      answer.then(this.#onAnswer, this.#onAnswer);
+      answer.then(this.#onAnswer, this.#onAnswered);
     }
     return answer;
   };
 
-  readonly #onAnswer = (): void => {
+  readonly #onAnswer = (answer: Response): void => {
+    if (answer instanceof LongAnswer) void answer.ended.then(this.#onAnswered);
+    else this.#onAnswered();
+  };
+
+  readonly #onAnswered = (): void => {
     this.#owed--;
     this.activeTick = this.#options.tick();
     if (this.#owed === 0) this.#options.onRest(this);

@@ -30,7 +30,7 @@ export type ReadOutcome = keyof typeof READ_OUTCOMES;
 export const REMOVAL_REASONS = {
   expired: "its time was over",
   evicted: "room was needed",
-  deleted: "it changed at Redis or went away there",
+  deleted: "it changed at Redis or went away there, or was dropped by hand",
   replaced: "it was read anew",
   cleared: "everything was dropped",
 } as const;
@@ -52,7 +52,8 @@ export const COUNTER_DEFINITIONS = {
   catchUps: "Replies held until all invalidations before them had arrived; those of one turn share a round trip",
   relayedCommands: "Commands passed on to Redis for RESP clients",
   relays: "Connections to Redis made for RESP clients",
-  relayFailures: "Connections to Redis for RESP clients that could not be made, or were lost",
+  relayFailures: "Connections to Redis for RESP clients that could not be made",
+  keysDropped: "Keys dropped by hand, from the page",
   clientsTurnedAway: "Requests turned away since MAX_CONNECTIONS were in progress",
   readsTurnedAway: "Reads turned away since too many waited for Redis already",
   connects: "Connections to Redis made",

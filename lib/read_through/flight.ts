@@ -40,6 +40,11 @@ export class Flight {
     this.key = key;
   }
 
+  /** How many requests still wait. Cost: O(waiters). */
+  get waitersLeft(): number {
+    return this.waiters.reduce((sum, waiter) => waiter.resolve === null ? sum : sum + 1, 0);
+  }
+
   /** True while somebody still waits. Cost: O(waiters). */
   get isWanted(): boolean {
     return this.waiters.some((waiter) => waiter.resolve !== null);

@@ -26,8 +26,14 @@ export class Item {
   /** True when the bytes are valid UTF-8, and so are served as text. */
   readonly isText: boolean;
 
+  /** When its read was sent to Redis, in ms: its time counts from then. */
+  readonly readAtMs: number;
+
   /** The item is fresh while the clock is before this moment, in ms. */
   readonly freshUntilMs: number;
+
+  /** How often it was a hit. */
+  hits = 0;
 
   /** The value as a string, once it was asked for. */
   #text: string | null = null;
@@ -36,7 +42,7 @@ export class Item {
    * Makes an item of `bytes`, which are copied: what a client library returns may be a view that keeps a whole
    * network chunk alive. Cost: O(length), about 2 us for a small value and 0.5 ms a MiB, most of it SHA-256.
    */
-  constructor(bytes: Uint8Array, freshUntilMs: number) {
+  constructor(bytes: Uint8Array, { readAtMs, freshUntilMs }: { readAtMs: number; freshUntilMs: number }) {
     const { frame } = bulkFrame(bytes);
     this.frame = frame;
     this.length = bytes.length;
@@ -44,6 +50,7 @@ export class Item {
     // Through a buffer, so that the string stands alone: put together from parts it would hold all of them.
     this.etag = Buffer.from(etag, "latin1").toString("latin1");
     this.isText = isUtf8(bytes);
+    this.readAtMs = readAtMs;
     this.freshUntilMs = freshUntilMs;
   }
 

@@ -46,6 +46,8 @@ import { detachedKey, type Key, keyBytes } from "../protocol/key.ts";
 import { BATCH_KEYS_MAX, FILL_QUEUE_FLIGHTS_MAX, ITEM_OVERHEAD_BYTES, NEGATIVE_OVERHEAD_BYTES } from "../limits.ts";
 import type { Answer, Failed } from "./answer.ts";
 import { Flight, type Waiter } from "./flight.ts";
+import { type HitWatch, noHitWatch } from "./hit_watch.ts";
+import type { Holding } from "./holding.ts";
 import { Item } from "./item.ts";
 import type { KeyReply, Outage, Source, SourceListener } from "./source.ts";
 import { WaitingLine } from "./waiting_line.ts";
@@ -77,7 +79,14 @@ export interface ReadThroughOptions {
   readonly queueFlightsMax?: number;
   /** Called after each round trip, for the metrics. */
   readonly onRoundTrip?: (trip: { ms: number; keys: number }) => void;
+  /** Is shown some of the hits. */
+  readonly hitWatch?: HitWatch;
+  /** Called for each request that had to wait, with how long, whatever came of it. */
+  readonly onWaited?: (ms: number) => void;
 }
+
+/** What need not be given. */
+type Hooks = "onRoundTrip" | "onWaited" | "hitWatch";
 
 type Link = { readonly kind: "waiting" | "up" } | { readonly kind: "down"; readonly outage: Outage };
 
@@ -90,8 +99,9 @@ const REMEMBERED: Answer = { kind: "absent", remembered: true, stored: false, co
 
 /** Answers reads from the cache or from the source, and keeps the cache true. See the head of this file. */
 export class ReadThrough implements SourceListener {
-  readonly #options: Required<Omit<ReadThroughOptions, "onRoundTrip">> & Pick<ReadThroughOptions, "onRoundTrip">;
+  readonly #options: Required<Omit<ReadThroughOptions, Hooks>> & Pick<ReadThroughOptions, Hooks>;
   readonly #clock: Clock;
+  readonly #hitWatch: HitWatch;
   readonly #cache: LruTtlCache<Item>;
   readonly #counters: Counters;
 
@@ -120,6 +130,7 @@ export class ReadThrough implements SourceListener {
   constructor(options: ReadThroughOptions) {
     this.#options = { batchKeysMax: BATCH_KEYS_MAX, queueFlightsMax: FILL_QUEUE_FLIGHTS_MAX, ...options };
     this.#clock = options.clock;
+    this.#hitWatch = options.hitWatch ?? noHitWatch();
     this.#cache = options.cache;
     this.#counters = options.counters;
     this.#untrackedSinceMs = options.clock.nowMs;
@@ -144,6 +155,11 @@ export class ReadThrough implements SourceListener {
     return this.#link.kind === "down" && this.#link.outage.kind === "unreachable";
   }
 
+  /** What is known of Redis, in a word: `connecting` is at the start, or just lost. */
+  get linkState(): "up" | "connecting" | "down" {
+    return this.#link.kind === "waiting" ? "connecting" : this.#link.kind;
+  }
+
   /** How items are kept true over the connection in use, or the last one; nothing is fresh while a tracked one is gone. */
   get coherence(): "tracking" | "ttl" {
     return this.#tracked ? "tracking" : "ttl";
@@ -157,11 +173,14 @@ export class ReadThrough implements SourceListener {
   /**
    * Returns the fresh item of `key` and makes it the most recent; `undefined` when there is none.
    *
-   * The hot path: one look-up, two comparisons, nothing allocated. The time is that of the clock's last tick.
+   * The hot path: one look-up, two comparisons, two counts, nothing allocated. The time is that of the clock's last tick.
    */
   hit(key: Key): Item | undefined {
     const item = this.#cache.get(key);
-    return item !== undefined && this.#coherent && this.#clock.nowMs < item.freshUntilMs ? item : undefined;
+    if (item === undefined || !this.#isFresh(item)) return undefined;
+    item.hits++;
+    if (--this.#hitWatch.countdown === 0) this.#hitWatch.sample(key);
+    return item;
   }
 
   /**
@@ -184,10 +203,34 @@ export class ReadThrough implements SourceListener {
     return this.#wait(flight, false);
   }
 
-  /** Drops what is held of `key`, as if Redis had invalidated it. */
+  /** Returns what is held of `key`. Changes nothing, neither its place in the order nor a count. Cost: O(waiters). */
+  inspect(key: Key): Holding {
+    const nowMs = this.#clock.tick();
+    const item = this.#cache.peek(key) ?? null;
+    const flight = this.#flights.get(key);
+    return {
+      item,
+      nowMs,
+      isFresh: item !== null && this.#isFresh(item),
+      absentForMs: this.#options.absent?.remainingMs(key) ?? null,
+      flight: flight === undefined ? null : { isSent: flight.sent, waiters: flight.waitersLeft },
+    };
+  }
+
+  /**
+   * Drops what is held of `key` since a person wants it gone: the next read asks Redis, and a read under way is not kept.
+   * Redis is not touched.
+   */
+  drop(key: Key): void {
+    this.#clock.tick();
+    this.#counters.keysDropped++;
+    this.#dropKey(key);
+  }
+
+  /** Drops what is held of `key`: Redis has said that it changed. */
   invalidated(key: Key): void {
     this.#counters.invalidatedKeys++;
-    this.#drop(key);
+    this.#dropKey(key);
   }
 
   /** Drops everything held, as if Redis had invalidated it. */
@@ -207,7 +250,7 @@ export class ReadThrough implements SourceListener {
    */
   wrote(key: Key): void {
     this.#counters.writtenKeys++;
-    this.#drop(key);
+    this.#dropKey(key);
   }
 
   /** Drops everything held: a client changed all keys, or may have, and Redis does not say which. */
@@ -296,6 +339,7 @@ export class ReadThrough implements SourceListener {
     const resolve = waiter.resolve;
     if (resolve === null) return;
     waiter.resolve = null;
+    this.#options.onWaited?.(this.#clock.nowMs - (waiter.deadlineMs - this.#options.timeoutMs));
     resolve(answer);
   }
 
@@ -337,12 +381,17 @@ export class ReadThrough implements SourceListener {
     return taken;
   }
 
+  #isFresh(item: Item): boolean {
+    return this.#coherent && this.#clock.nowMs < item.freshUntilMs;
+  }
+
   #forget(key: Key): void {
     this.#cache.delete(key);
     this.#options.absent?.delete(key);
   }
 
-  #drop(key: Key): void {
+  /** Forgets `key`, and has nobody join or keep a read of it that may be older than this moment. */
+  #dropKey(key: Key): void {
     this.#forget(key);
     const flight = this.#flights.get(key);
     if (flight?.sent) this.#overtake(flight, "changed");
@@ -439,7 +488,8 @@ export class ReadThrough implements SourceListener {
     const mayStore = flight.overtaken === null;
     switch (reply.kind) {
       case "value": {
-        const item = new Item(reply.bytes, sentAtMs + Math.min(this.#options.ttlMs, reply.remainingMs ?? Infinity));
+        const freshUntilMs = sentAtMs + Math.min(this.#options.ttlMs, reply.remainingMs ?? Infinity);
+        const item = new Item(reply.bytes, { readAtMs: sentAtMs, freshUntilMs });
         const stored = this.#store(flight, item);
         const first: Answer = { kind: "fill", item, stored, collapsed: false };
         const others: Answer = { ...first, collapsed: true };

@@ -4,7 +4,7 @@
  *   readonly                       nothing
  *   write, and its keys are known  these keys
  *   FLUSHALL, FLUSHDB, SWAPDB      all keys
- *   anything else that may write   unknown: scripts, functions, EXEC, keys that only Redis can find, administration
+ *   anything else that may write   unknown: scripts, functions, EXEC, modules, keys that only Redis can find, administration
  *   neither                        nothing: PING, PUBLISH, SUBSCRIBE …
  *
  * What the table does not know (a module that was loaded since, no table yet) may change anything as well.
@@ -23,17 +23,19 @@ export interface CommandFacts {
 }
 
 /** Commands whose flags do not tell what they do. */
-const EXCEPTIONS: Readonly<Record<string, Changes>> = {
-  exec: "unknown",
-  flushall: "all keys",
-  flushdb: "all keys",
+const EXCEPTIONS: ReadonlyMap<string, Changes> = new Map([
+  ["exec", "unknown"],
+  ["flushall", "all keys"],
+  ["flushdb", "all keys"],
   // The cardinality that it keeps in the value is brought up to date.
-  pfcount: "its keys",
+  ["pfcount", "its keys"],
+  ["replconf", "nothing"],
   // Redis 7.0 sends no invalidation for it.
-  swapdb: "all keys",
-};
+  ["swapdb", "all keys"],
+]);
 
 const UNKNOWN: CommandFacts = { changes: "unknown", isBlocking: false, keys: [0, 0, 0] };
+const ALL_KEYS: CommandFacts = { ...UNKNOWN, changes: "all keys" };
 
 /** Redis's commands by name. */
 export class CommandTable {
@@ -65,7 +67,7 @@ export class CommandTable {
 
   /** Returns what is known of `name`, in lower case; a subcommand is `xgroup|create`. */
   facts(name: string): CommandFacts {
-    return this.#commands.get(name) ?? UNKNOWN;
+    return this.#commands.get(name) ?? (EXCEPTIONS.get(name) === "all keys" ? ALL_KEYS : UNKNOWN);
   }
 
   #add(entry: unknown): void {
@@ -84,10 +86,12 @@ export class CommandTable {
 }
 
 function changesOf(name: string, flags: ReadonlySet<string>, keys: readonly [number, number, number]): Changes {
-  if (Object.hasOwn(EXCEPTIONS, name)) return EXCEPTIONS[name];
+  const exception = EXCEPTIONS.get(name);
+  if (exception !== undefined) return exception;
   if (flags.has("readonly")) return "nothing";
   const hasKeys = keys[0] > 0 && keys[2] > 0 && !flags.has("movablekeys");
   if (flags.has("write")) return hasKeys ? "its keys" : "unknown";
-  // EVAL and FCALL have no flag `write`, but keys that only they know; DEBUG, REPLICAOF and the like are `admin`.
-  return flags.has("movablekeys") || flags.has("admin") ? "unknown" : "nothing";
+  // EVAL and FCALL have no flag `write`, but keys that only they know; DEBUG, REPLICAOF and the like are `admin`; that a
+  // module's command only `may-replicate`, as RedisGears' functions do, Redis tells nobody.
+  return ["movablekeys", "admin", "module"].some((flag) => flags.has(flag)) ? "unknown" : "nothing";
 }

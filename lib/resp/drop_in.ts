@@ -51,7 +51,7 @@ export interface Relaying {
 
 /**
  * What has to come before a request can be answered: the replies before it must be known (`flush`), a connection to Redis
- * made (`open`), what is outstanding there answered (`quiet`), or that connection ended (`end`).
+ * made (`open`), what is outstanding there answered (`quiet`), or that connection ended after that (`end`).
  */
 export type Before = "flush" | "open" | "quiet" | "end";
 
@@ -74,7 +74,7 @@ export function executeOrRelay(client: Client, relaying: Relaying): Before | nul
       client.isUnwanted = true;
       return null;
     case "reset":
-      if (relay !== null) return "end";
+      if (relay !== null && request.argumentCount === 1) return "end";
       break;
     case "auth":
     case "hello":
@@ -153,6 +153,11 @@ function authenticateHere(
   }
   if (request.text(at + 1) !== DEFAULT_USER || !services.password!.is(request.argument(at + 2))) {
     replies.writer.error("WRONGPASS invalid username-password pair or user is disabled.");
+    return null;
+  }
+  if (credentialsAt(request, at + 3) > 0) {
+    // Redis would take the last. Ours must never reach it, and others are not for a client of ours to try.
+    replies.writer.error("ERR Syntax error in HELLO option 'AUTH'");
     return null;
   }
   if (replies.hasLate) return "flush";

@@ -84,10 +84,13 @@ export class Relay {
     this.#state = options.state;
   }
 
-  /** True when every request has had its reply, and it is gone. Never true of a tunnel, nor in the middle of a push. */
+  /**
+   * True when every request has had its reply, it is gone, and no push is half on its way: other replies may be sent now.
+   * Never true of a tunnel.
+   */
   get isQuiet(): boolean {
-    const isAnswered = this.#next === this.#expectations.length && this.#parser.isBetween;
-    return isAnswered && !this.#isDelivering && this.#tunnel === null;
+    if (this.#next < this.#expectations.length || this.#isDelivering) return false;
+    return this.#parser.isBetween && this.#tunnel === null;
   }
 
   /** True when the cache may answer for Redis: nothing is outstanding, and the session is like any other. */
@@ -172,23 +175,25 @@ export class Relay {
   /**
    * Tells Redis that nothing more will come, as a client does by leaving: what was sent is finished, blocking commands are
    * given up, and Redis ends the connection. Replies that it has no room to send at once are lost: where somebody waits
-   * for them, call `quiet` before. Fulfilled when it has ended.
+   * for them, call `quiet` before. Fulfilled when it has ended, at once where nothing is outstanding: with whether the
+   * client was handed all its replies, to their ends (of a tunnel only the ends are known).
    */
-  async end(): Promise<void> {
-    await this.flush();
-    await this.#hangUp();
+  async end(): Promise<boolean> {
+    if (this.isQuiet) {
+      this.#isEnding = true;
+      this.close();
+    } else {
+      await this.flush();
+      await this.#hangUp();
+    }
+    return this.#next === this.#expectations.length && this.#parser.isBetween;
   }
 
   async #hangUp(): Promise<void> {
     this.#isEnding = true;
-    try {
-      await this.#connection.closeWrite();
-    } catch {
-      this.close();
-    }
+    await this.#connection.closeWrite().catch(() => this.close());
     while (!this.#isEnded) await this.#nextTurn();
   }
-
   /** Ends it at once. Does nothing the second time. */
   close(): void {
     if (this.#isEnded) return;
@@ -222,7 +227,7 @@ export class Relay {
 
   /** Does what was expected of the replies in `chunk`, in their order, and returns what the chunk has to wait for. */
   #hear(chunk: Uint8Array): Wait {
-    if (this.#tunnel !== null) return this.#hearTunnel();
+    if (this.#tunnel !== null) return this.#hearTunnel(chunk);
     const parser = this.#parser;
     let wait: Wait = "nothing";
     for (let at = 0;; at = parser.end) {
@@ -264,7 +269,10 @@ export class Relay {
     this.#next++;
   }
 
-  #hearTunnel(): Wait {
+  #hearTunnel(chunk: Uint8Array): Wait {
+    // Where its frames end matters when the tunnel ends. Bytes that are not even replies have none.
+    let at = 0;
+    while (this.#tunnel !== "raw" && this.#parser.next(chunk, at) === "complete") at = this.#parser.end;
     // Who asked for MONITOR and was refused may still write; who was not cannot.
     if (this.#tunnel !== "messages" && this.#tunnelWait === "news") return "nothing";
     if (this.#tunnelChangesAll) this.#options.readThrough.wroteAll();
@@ -285,7 +293,7 @@ export class Relay {
     // Queued commands have changed nothing; EXEC, which ends the transaction, will wait for all of them.
     const isQueued = state.isInTransaction && change?.kind !== "exec";
     if (change !== null && state.replied(change, mark)) readThrough.wroteAll();
-    if (protocol !== null && mark !== ERROR) onProtocol(protocol);
+    if (protocol !== null && mark !== ERROR && !isQueued) onProtocol(protocol);
     return isQueued ? "nothing" : wait;
   }
 

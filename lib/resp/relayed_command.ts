@@ -78,15 +78,19 @@ export function isConfirmation(head: string): boolean {
   return CONFIRMATION.test(head);
 }
 
+/** Groups whose members matter here also where no table tells that they are groups: before it came, or before Redis 7. */
+const GROUPS: ReadonlySet<string> = new Set(["client", "script"]);
+
 /** Returns the name by which a request is looked up, in lower case; `client|id` where the second word belongs to it. */
 export function fullName(request: RequestParser, table: CommandTable): string {
   const name = request.text(0).toLowerCase();
-  return table.isGroup(name) && request.argumentCount > 1 ? `${name}|${request.text(1).toLowerCase()}` : name;
+  const isGroup = GROUPS.has(name) || table.isGroup(name);
+  return isGroup && request.argumentCount > 1 ? `${name}|${request.text(1).toLowerCase()}` : name;
 }
 
-/** Returns where the word AUTH stands in a HELLO, 0 where it does not. */
-export function credentialsAt(request: RequestParser): number {
-  for (let i = 2; i < request.argumentCount; i++) {
+/** Returns where the word AUTH stands in a HELLO, at `from` or behind, 0 where it does not. */
+export function credentialsAt(request: RequestParser, from = 2): number {
+  for (let i = from; i < request.argumentCount; i++) {
     if (request.matches(i, "auth")) return i;
     if (request.matches(i, "setname")) i++;
   }
@@ -120,18 +124,14 @@ export function tunnelOf(
       return "monitor";
     case "sync":
     case "psync":
+    case "replconf": // REPLCONF ACK has no reply.
       return "raw";
     case "hello":
       return isSubscribed && words > 1 && !request.matches(1, "3") ? "messages" : null;
-    case "client":
     case "client|reply":
-      return words === 3 && request.matches(1, "reply") && !request.matches(2, "on") ? "messages" : null;
-    case "replconf":
-      // A replica's acknowledgement: there is no reply.
-      return words >= 3 && request.matches(1, "ack") ? "messages" : null;
-    case "script":
+      return words === 3 && !request.matches(2, "on") ? "messages" : null;
     case "script|debug":
-      return words === 3 && request.matches(1, "debug") && !request.matches(2, "no") ? "messages" : null;
+      return words === 3 && !request.matches(2, "no") ? "messages" : null;
     default:
       return null;
   }
@@ -181,11 +181,10 @@ function stateChangeOf(
     }
     case "hello": {
       const at = credentialsAt(request);
-      const isWhole = at > 0 && at + 2 < request.argumentCount;
-      return {
-        kind: "authenticate",
-        isOurs: at === 0 || (isWhole && isOurs(request.text(at + 1), request.argument(at + 2))),
-      };
+      if (at === 0) return { kind: "authenticate", isOurs: true };
+      // Of several the last counts, and Redis has them all checked.
+      const isOne = at + 2 < request.argumentCount && credentialsAt(request, at + 3) === 0;
+      return { kind: "authenticate", isOurs: isOne && isOurs(request.text(at + 1), request.argument(at + 2)) };
     }
     default:
       return Object.hasOwn(STATE_CHANGES, name) ? STATE_CHANGES[name] : null;

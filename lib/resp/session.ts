@@ -106,9 +106,11 @@ export class Session {
   /** Ends it at once. Does nothing the second time. */
   cut(): void {
     if (this.#isCut) return;
-    this.#isCut = this.#client.isLeaving = true;
-    this.#client.services.longRequests.bytes -= this.#longBytes;
-    this.#client.relay?.close();
+    const client = this.#client;
+    // Unwanted, so that the worker stops too: what its next request waits for may never come.
+    this.#isCut = client.isLeaving = client.isUnwanted = true;
+    client.services.longRequests.bytes -= this.#longBytes;
+    client.relay?.close();
     this.#socket.close();
   }
 
@@ -213,13 +215,9 @@ export class Session {
 
   async #makeReady(before: Before): Promise<void> {
     const client = this.#client;
-    const { relay } = client;
     if (before === "open") await this.#open(client.services.relaying!);
-    if (relay === null || before === "open" || before === "flush") return;
-    if (!relay.isTunnel) await relay.quiet();
-    if (before === "quiet" || relay.isEnded) return;
-    await relay.end();
-    client.relay = null;
+    if (before === "quiet") await client.relay?.quiet();
+    if (before === "end") await this.#endRelay(client.relay!);
   }
 
   // The relay
@@ -246,6 +244,14 @@ export class Session {
     void relay.run().then(() => this.#relayEnded(relay));
   }
 
+  /** Ends a relay whose client stays. Who was promised replies that will not come must not take others for them. */
+  async #endRelay(relay: Relay): Promise<void> {
+    const client = this.#client;
+    if (!relay.isTunnel) await relay.quiet();
+    if (!await relay.end()) client.isUnwanted = true;
+    client.relay = null;
+  }
+
   /** Ends the session when Redis has ended its part of it, as Redis itself would have. */
   async #relayEnded(relay: Relay): Promise<void> {
     if (relay.isEnding) return;
@@ -260,10 +266,14 @@ export class Session {
     const { replies, relay } = this.#client;
     while (this.#sending !== null) await this.#sending;
     // The replies first: they are on their way to the client before Redis can have answered what comes behind them.
-    if (!replies.isEmpty) this.#flushing = replies.flush(this.#send);
-    if (relay?.hasRequests) await relay.flush();
+    if (!replies.isEmpty) this.#flushing = this.#flushReplies();
+    await Promise.all([this.#flushing, relay?.hasRequests ? relay.flush() : null]);
+  }
+
+  /** Ends by itself: what Redis says meanwhile waits for our replies, and not until Redis has taken all requests. */
+  async #flushReplies(): Promise<void> {
     try {
-      await this.#flushing;
+      await this.#client.replies.flush(this.#send);
     } finally {
       this.#flushing = null;
     }

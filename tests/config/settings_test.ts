@@ -38,6 +38,7 @@ const DEFAULTS: Settings = {
   cacheCoherence: "tracking",
   cacheNegativeTtlMs: 0,
   cacheStaleTtlMs: 0,
+  cacheHotKeys: 20,
   maxParallel: 1,
   maxConnections: 2048,
   logLevel: "info",
@@ -56,6 +57,7 @@ const INTEGERS: Record<string, { min: number; max: number; read: ((settings: Set
   CACHE_MAXBYTES: { min: 65_536, max: 1_099_511_627_776, read: (settings) => settings.cacheBytesMax },
   CACHE_NEGATIVE_TTL: { min: 0, max: 2_147_483_647, read: (settings) => settings.cacheNegativeTtlMs / 1000 },
   CACHE_STALE_TTL: { min: 0, max: 2_147_483_647, read: (settings) => settings.cacheStaleTtlMs / 1000 },
+  CACHE_HOT_KEYS: { min: 0, max: 100, read: (settings) => settings.cacheHotKeys ?? 0 },
 };
 
 const CHOICES: Record<string, string[]> = {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { LongAnswer } from "../../lib/http/long_answer.ts";
 import { HttpServer, type HttpServerEvent, type HttpServerOptions } from "../../lib/http/http_server.ts";
 
 const FIXTURE = new URL("fixtures/crowded_server.ts", import.meta.url).pathname;
@@ -288,6 +289,83 @@ for (const how of ["the deadline", "a second call"]) {
     });
   });
 }
+
+/** An answer that goes on until it is ended. */
+function longAnswer(): { answer: LongAnswer; send: (text: string) => void; end: () => void; hasEnded: () => boolean } {
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  let stream: ReadableStreamDefaultController<Uint8Array>;
+  let hasEnded = false;
+  ended.then(() => hasEnded = true);
+  const body = new ReadableStream<Uint8Array>({ start: (controller) => void (stream = controller), cancel: resolve });
+  const end = (): void => {
+    stream.close();
+    resolve();
+  };
+  return {
+    answer: new LongAnswer(body, { headers: {}, ended }),
+    send: (text) => stream.enqueue(encoder.encode(text)),
+    end,
+    hasEnded: () => hasEnded,
+  };
+}
+
+Deno.test("a long answer is not at rest while it goes on, and is when it has ended", async () => {
+  const long = longAnswer();
+  await withServer({
+    handler: (request) => request.url.endsWith("/long") ? Promise.resolve(long.answer) : new Response(),
+    restMsMax: 300,
+  }, async (server, port) => {
+    const [listening, resting] = [await RawClient.open(port), await RawClient.open(port)];
+    await resting.get("/");
+    await listening.send("GET /long HTTP/1.1\r\nhost: test\r\n\r\n");
+    listening.watch();
+    resting.watch();
+    await eventually("who came with it and rests is ended", () => resting.isClosed, { withinMs: 5_000 });
+    assert.equal(listening.isClosed, false);
+    assert.equal(server.connections, 1);
+    assert.equal(server.endedCount, 1);
+    long.send("still here");
+    long.end();
+    await eventually("it rests too long", () => listening.isClosed, { withinMs: 5_000 });
+    for (const client of [listening, resting]) client.close();
+  });
+});
+
+Deno.test("stop waits for a long answer to be ended", async () => {
+  const long = longAnswer();
+  let isAsked = false;
+  const handler = (): Promise<Response> => {
+    isAsked = true;
+    return Promise.resolve(long.answer);
+  };
+  await withServer({ handler }, async (server, port) => {
+    const client = await RawClient.open(port);
+    await client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+    client.watch();
+    await eventually("it is asked", () => isAsked, { withinMs: 2_000 });
+    let hasStopped = false;
+    const stopped = server.stop({ deadlineMs: 60_000 }).then(() => hasStopped = true);
+    await eventually("the port refuses", () => refuses(port), { withinMs: 1_000 });
+    assert.equal(hasStopped, false);
+    long.end();
+    await stopped;
+    await eventually("it is ended", () => client.isClosed, { withinMs: 2_000 });
+    client.close();
+  });
+});
+
+Deno.test("a long answer ends when its client goes away", async () => {
+  const long = longAnswer();
+  await withServer({ handler: () => Promise.resolve(long.answer) }, async (_, port) => {
+    const client = await RawClient.open(port);
+    await client.send("GET / HTTP/1.1\r\nhost: test\r\n\r\n");
+    client.close();
+    await eventually("it has ended", () => {
+      if (!long.hasEnded()) long.send("anybody there?");
+      return long.hasEnded();
+    }, { withinMs: 5_000 });
+  });
+});
 
 Deno.test("the silent and those at rest for too long are ended, a waiting request is not", async () => {
   const { promise: answer, resolve } = Promise.withResolvers<Response>();

@@ -50,6 +50,10 @@ export class HandRelaying implements Relaying, Disposable {
   readonly greetings: Greeting[] = [];
   /** Set to have connections fail. */
   failure: Failure | null = null;
+  /** What making a connection waits for first. */
+  delay: Promise<void> = Promise.resolve();
+  /** What each write over a connection waits for first. */
+  writeDelay: Promise<void> = Promise.resolve();
 
   readonly database: number;
   readonly user = "default";
@@ -64,6 +68,7 @@ export class HandRelaying implements Relaying, Disposable {
 
   readonly dial = async (greeting: Greeting): Promise<Deno.Conn | Failure> => {
     this.greetings.push(greeting);
+    await this.delay;
     if (this.failure !== null) return this.failure;
     const { hostname, port } = this.#listener.addr;
     const [accepted, connection] = await withDeadline(
@@ -71,7 +76,13 @@ export class HandRelaying implements Relaying, Disposable {
       { deadlineMs: DEADLINE_MS, what: "a connection" },
     );
     this.sockets.push(new TextSocket(accepted));
-    return connection;
+    const write = connection.write.bind(connection);
+    return Object.assign(connection, {
+      write: async (bytes: Uint8Array): Promise<number> => {
+        await this.writeDelay;
+        return await write(bytes);
+      },
+    });
   };
 
   [Symbol.dispose](): void {
