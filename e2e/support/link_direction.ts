@@ -25,6 +25,7 @@ export class LinkDirection {
     holding: false,
     garble: null,
     delayMs: 0,
+    isDelayed: null,
     stalled: false,
     trickle: null,
     bytesToCut: null,
@@ -60,9 +61,14 @@ export class LinkDirection {
     }
   }
 
-  /** Delivers each chunk `ms` after it came in. Chunks overlap: ten that come together all arrive after `ms`. */
-  delay({ ms }: { ms: number }): void {
+  /**
+   * Delivers each chunk `ms` after it came in. Chunks overlap: ten that come together all arrive after `ms`.
+   *
+   * @param of says which connections are delayed, counted from 1; all unless told
+   */
+  delay({ ms, of = null }: { ms: number; of?: ((connection: number) => boolean) | null }): void {
     this.#rules.delayMs = ms;
+    this.#rules.isDelayed = of;
   }
 
   /** Delivers at most `bytesEach` bytes of a connection in one write, and then nothing for `everyMs`. */

@@ -20,6 +20,8 @@ export interface LinkRules {
   holding: boolean;
   garble: Garble | null;
   delayMs: number;
+  /** Which connections are delayed, counted from 1; null for all. */
+  isDelayed: ((connection: number) => boolean) | null;
   stalled: boolean;
   trickle: { bytesEach: number; everyMs: number } | null;
   /** Bytes until the cut, over all lanes; null for never. */
@@ -94,9 +96,10 @@ export class Lane {
 
   /** Sends bytes, or the end, on towards the sink. */
   deliver(item: Uint8Array | StreamEnd): void {
-    const { garble, delayMs } = this.#options.rules;
+    const { garble, delayMs, isDelayed } = this.#options.rules;
     const out = typeof item === "string" || garble === null ? item : garble(item, this.connection);
-    this.#queue.push({ item: out, dueMs: delayMs === 0 ? 0 : performance.now() + delayMs });
+    const isLate = delayMs > 0 && (isDelayed === null || isDelayed(this.connection));
+    this.#queue.push({ item: out, dueMs: isLate ? performance.now() + delayMs : 0 });
     this.pump();
   }
 
