@@ -70,6 +70,8 @@ export class Relay {
   #tunnelChangesAll = false;
   /** Whether replies that were heard are still on their way to the client. */
   #isDelivering = false;
+  #isClosed = false;
+  /** Whether the connection is closed and what it brought is handed on: nothing more will come. */
   #isEnded = false;
   #isEnding = false;
   #onTurn: () => void = () => {};
@@ -116,7 +118,7 @@ export class Relay {
   }
 
   get #isCrowded(): boolean {
-    return this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX;
+    return !this.#isEnded && this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX;
   }
 
   /** True when the connection is to end: nothing is wrong when it does. */
@@ -149,12 +151,13 @@ export class Relay {
     } catch {
       this.close();
     }
-    while (this.#isCrowded && !this.#isEnded) await this.#nextTurn();
+    while (this.#isCrowded) await this.#nextTurn();
   }
 
-  /** Fulfilled when it is quiet, or has ended. */
-  async quiet(): Promise<void> {
+  /** Fulfilled with true when it is quiet, with false when it has ended before that, and so never will be. */
+  async quiet(): Promise<boolean> {
     while (!this.isQuiet && !this.#isEnded) await this.#nextTurn();
+    return this.isQuiet;
   }
 
   /**
@@ -174,15 +177,14 @@ export class Relay {
     return this.#next === this.#expectations.length && this.#parser.isBetween;
   }
 
-  /** Ends it at once. Does nothing the second time. */
+  /** Closes the connection; what it brought is still handed on. Does nothing the second time. */
   close(): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#connection.close();
-    this.#tell();
   }
 
-  /** Hands replies on until the connection ends. Never rejects; the connection is closed then. */
+  /** Hands replies on until the connection ends. Never rejects; the connection is closed then. To be called once. */
   async run(): Promise<void> {
     let buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES_MIN);
     try {
@@ -202,6 +204,8 @@ export class Relay {
       // Redis, or the client, is gone.
     } finally {
       this.close();
+      this.#isEnded = true;
+      this.#tell();
     }
   }
 

@@ -206,7 +206,8 @@ export class Session {
   async #makeReady(before: Before): Promise<void> {
     const client = this.#client;
     if (before === "open") await this.#open(client.services.relaying!);
-    if (before === "quiet") await client.relay?.quiet();
+    // Who is owed replies that will not come must not take others for them.
+    if (before === "quiet" && !await client.relay!.quiet()) client.isUnwanted = true;
     if (before === "end") await this.#endRelay(client.relay!);
   }
 
@@ -233,7 +234,7 @@ export class Session {
     void relay.run().then(() => this.#relayEnded(relay));
   }
 
-  /** Ends a relay whose client stays. Who was promised replies that will not come must not take others for them. */
+  /** Ends a relay whose client stays. */
   async #endRelay(relay: Relay): Promise<void> {
     const client = this.#client;
     if (!relay.isTunnel) await relay.quiet();
