@@ -193,6 +193,12 @@ export const HALF_REQUEST_LOOKS_MAX = 30;
 /** A client must have taken some bytes of its replies before so many looks: 10 s. */
 export const UNREAD_REPLY_LOOKS_MAX = 10;
 
+/**
+ * Requests of a client that has ended its side, and that wait for replies before them, are given up after so many looks:
+ * 10 s. Else whatever blocks for ever (BLPOP, and behind it SUBSCRIBE) would keep the place of a client that has gone.
+ */
+export const LEFT_CLIENT_LOOKS_MAX = 10;
+
 /** A client must give the password, where one is needed, before so many looks: 30 s. */
 export const STRANGER_LOOKS_MAX = 30;
 
