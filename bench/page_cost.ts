@@ -1,15 +1,15 @@
 /**
- * What the page costs a hit: `deno run -A bench/page_cost.ts --before FOLDER`, a minute for each 10 rounds.
+ * What the page costs a hit: `deno run -A bench/page_cost.ts --before FOLDER`, a minute; again and again.
  *
  * Three proxies answer the same load by turns: one of another checkout (FOLDER, before there was a page), one whose page
  * is closed, one whose page is open: its stream is read, and a key is looked up once a second. CPU is that of the whole
- * process by the kernel's count of nanoseconds. Who comes when changes from round to round, and the ratio is taken within
- * a round, so that what else the machine does falls on all.
+ * process by the kernel's count of nanoseconds. Who comes when is drawn for each round, and the ratio is taken within it,
+ * so that what else the machine does falls on all.
  *
- * A process is a bit faster or slower than the next of its kind for as long as it lives, so rounds of several runs say
- * more than many of one: every run adds to `.tools/page_cost.jsonl`, and the results are of all of them.
+ * A process is some percent faster or slower than the next of its kind for as long as it lives, so one run says little
+ * however long it is. Every run adds to `.tools/page_cost.jsonl`; the results are of all runs, each counting once.
  *
- *   --rounds N   rounds of this run; 10 unless told
+ *   --rounds N   rounds of this run; 6 unless told
  *   --fresh      forgets earlier runs
  */
 
@@ -30,7 +30,7 @@ const CLIENTS = 64;
 const SECONDS = 2;
 const WARMUP_SECONDS = 2;
 /** With fewer an interval says nothing. */
-const ROUNDS_MIN = 5;
+const RUNS_MIN = 4;
 const KEY = "bench:0000000";
 const RESULTS = new URL("results/page-cost.txt", import.meta.url);
 const ROUNDS = new URL("../.tools/page_cost.jsonl", import.meta.url);
@@ -39,13 +39,13 @@ const { values } = parseArgs({
   args: Deno.args,
   options: {
     before: { type: "string" },
-    rounds: { type: "string", default: "10" },
+    rounds: { type: "string", default: "6" },
     fresh: { type: "boolean", default: false },
   },
 });
 
 /** CPU of a hit in microseconds, by who answered; `before` only where there was one. */
-type Round = Partial<Record<Name, number>>;
+type Round = { readonly run: string } & Partial<Record<Name, number>>;
 type Name = "before" | "closed" | "open";
 
 /** One proxy under load by turns. */
@@ -106,7 +106,9 @@ function cpuNs(pid: number): number {
   return ns;
 }
 
-async function run(rounds: number): Promise<Round[]> {
+/** Measures in processes that are started for it. */
+async function measure(rounds: number): Promise<Round[]> {
+  const run = new Date().toISOString();
   await using redis = await RedisServer.start();
   await pin(redis.pid, redisCore);
   await redis.command("SET", KEY, "v".repeat(100));
@@ -118,11 +120,8 @@ async function run(rounds: number): Promise<Round[]> {
     for (const subject of subjects) await eventually(() => subject.turn(WARMUP_SECONDS), { deadlineMs: 30_000 });
     const results: Round[] = [];
     for (let i = 0; i < rounds; i++) {
-      const round: Round = {};
-      for (let j = 0; j < subjects.length; j++) {
-        const subject = subjects[(i + j) % subjects.length];
-        round[subject.name] = await subject.turn(SECONDS);
-      }
+      const round: Round = { run };
+      for (const subject of shuffled(subjects)) round[subject.name] = await subject.turn(SECONDS);
       results.push(round);
     }
     return results;
@@ -137,20 +136,29 @@ async function earlierRounds(): Promise<Round[]> {
   return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
 }
 
+function shuffled<T>(all: readonly T[]): T[] {
+  return all.map((one) => ({ one, at: Math.random() })).sort((a, b) => a.at - b.at).map(({ one }) => one);
+}
+
+/** Returns the ratio over all runs; `null` when there are too few. */
 function ratio(rounds: readonly Round[], name: Name, to: Name): Mean | null {
-  const both = rounds.filter((round) => round[name] !== undefined && round[to] !== undefined);
-  return both.length === 0 ? null : meanOf(both.map((round) => round[name]! / round[to]!));
+  const runs = Map.groupBy(
+    rounds.filter((round) => round[name] !== undefined && round[to] !== undefined),
+    (r) => r.run,
+  );
+  if (runs.size < RUNS_MIN) return null;
+  return meanOf([...runs.values()].map((of) => meanOf(of.map((round) => round[name]! / round[to]!)).mean));
 }
 
 function verdict(text: string, mean: Mean | null, max: number): string {
-  if (mean === null || rounds.length < ROUNDS_MIN) return `target: ${text} at most ${max}: not measured`;
-  const word = mean.to <= max ? "met" : mean.from > max ? "MISSED" : "cannot be told from this many rounds";
+  if (mean === null) return `target: ${text} at most ${max}: not measured`;
+  const word = mean.to <= max ? "met" : mean.from > max ? "MISSED" : "cannot be told from so few runs";
   return `target: ${text} at most ${written(max)}: ${describeMean(mean)}, ${word}`;
 }
 
 endAllOnInterrupt();
 const earlier = await earlierRounds();
-const rounds = [...earlier, ...await run(Number(values.rounds))];
+const rounds = [...earlier, ...await measure(Number(values.rounds))];
 await Deno.mkdir(new URL(".", ROUNDS), { recursive: true });
 await Deno.writeTextFile(ROUNDS, rounds.map((round) => JSON.stringify(round) + "\n").join(""));
 const row = (name: Name, what: string): string => {
@@ -160,8 +168,10 @@ const row = (name: Name, what: string): string => {
 const text = [
   "command   deno run -A bench/page_cost.ts --before FOLDER, several times",
   ...await machine(),
-  `${rounds.length} rounds of ${SECONDS} s each, hits of 100 bytes over HTTP by ${CLIENTS} clients; server on core ${serverCore}, load on core ${loadCore}`,
-  "CPU us of a hit, user and system: median (min-max); ratios are of the same round: geometric mean (95 % interval)",
+  `${
+    new Set(rounds.map(({ run }) => run)).size
+  } runs, ${rounds.length} rounds of ${SECONDS} s each; hits of 100 bytes over HTTP by ${CLIENTS} clients; server on core ${serverCore}, load on core ${loadCore}`,
+  "CPU us of a hit, user and system: median (min-max); ratios are of the same round, a mean for each run: geometric mean of runs (95 % interval)",
   "",
   row("before", "before there was a page"),
   row("closed", "page closed"),

@@ -47,7 +47,7 @@ async function rowsOf(page: Page, id: string): Promise<Map<string, number[]>> {
 async function lookUp(page: Page, typed: string): Promise<string> {
   await page.locator("#key").fill(typed);
   await page.locator("#key").press("Enter");
-  await page.locator("#held-message:not(:empty)").waitFor();
+  await page.locator("#look-up:not([aria-busy]) #held-message:not(:empty)").waitFor();
   return await textOf(page, "#held-message");
 }
 

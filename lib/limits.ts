@@ -30,8 +30,9 @@ export const ITEM_BYTES_FRACTION_MAX = 1 / 8;
 
 /**
  * Bytes charged to each item beside its key and value: the object, its buffer, its etag and the cache's own links.
- * Measured as resident memory an item: 915 at 500,000 items of 100 bytes, 941 with the string of a hit; rounded up. Two
- * thirds of it are what the runtime needs for a buffer. `deno run -A bench/run.ts --only item-memory` gives it again.
+ * Measured as resident memory an item: 915 at 500,000 items of 100 bytes, 941 with the string of a hit; its age and
+ * its count of hits came since, 32 on the heap; rounded up. Two thirds of it are what the runtime needs for a buffer.
+ * `deno run -A bench/run.ts --only item-memory` gives it again.
  */
 export const ITEM_OVERHEAD_BYTES = 1_024;
 
@@ -192,6 +193,12 @@ export const HALF_REQUEST_LOOKS_MAX = 30;
 /** A client must have taken some bytes of its replies before so many looks: 10 s. */
 export const UNREAD_REPLY_LOOKS_MAX = 10;
 
+/**
+ * Requests of a client that has ended its side, and that wait for replies before them, are given up after so many looks:
+ * 10 s. Else whatever blocks for ever (BLPOP, and behind it SUBSCRIBE) would keep the place of a client that has gone.
+ */
+export const LEFT_CLIENT_LOOKS_MAX = 10;
+
 /** A client must give the password, where one is needed, before so many looks: 30 s. */
 export const STRANGER_LOOKS_MAX = 30;
 
@@ -233,8 +240,11 @@ export const HISTORY_SECONDS = 600;
 /** The figures beside the charts are of so many seconds: one alone jumps about, ten still follow a change. */
 export const FIGURES_SECONDS = 10;
 
-/** Hits looked at more closely a second: 2 us each at most, as measured, so 0.2 % of a core. */
-export const HIT_SAMPLES_PER_SECOND = 1_000;
+/**
+ * Hits looked at more closely a second, 3 us each as measured: a three-thousandth of a core. Over the ten seconds of a
+ * figure that is a thousand, of which ten are beyond the 99th percentile; over the minute of the hot keys six thousand.
+ */
+export const HIT_SAMPLES_PER_SECOND = 100;
 
 /** Keys counted for each hot key that is shown: a share may then be too high by a sixteenth of an even part of them. */
 export const HOT_KEYS_COUNTED_PER_SHOWN = 16;

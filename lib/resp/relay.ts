@@ -70,11 +70,10 @@ export class Relay {
   #tunnelChangesAll = false;
   /** Whether replies that were heard are still on their way to the client. */
   #isDelivering = false;
+  #isClosed = false;
+  /** Whether the connection is closed and what it brought is handed on: nothing more will come. */
   #isEnded = false;
   #isEnding = false;
-  #hasClientLeft = false;
-  /** Outstanding requests that may be blocked. */
-  #blocking = 0;
   #onTurn: () => void = () => {};
   #turn: Promise<void> | null = null;
 
@@ -119,7 +118,7 @@ export class Relay {
   }
 
   get #isCrowded(): boolean {
-    return this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX;
+    return !this.#isEnded && this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX;
   }
 
   /** True once the connection has ended. */
@@ -137,7 +136,6 @@ export class Relay {
     this.#requests.frame(frame);
     if (this.#tunnel === null) {
       this.#expectations.push(expectation);
-      if (expectation.isBlocking) this.#blocking++;
     } else {
       if (expectation.changed !== null || expectation.wait === "writes") this.#tunnelWait = "writes";
       if (expectation.changed === "all") this.#tunnelChangesAll = true;
@@ -158,18 +156,13 @@ export class Relay {
     } catch {
       this.close();
     }
-    while (this.#isCrowded && !this.#isEnded) await this.#nextTurnOrEnd();
+    while (this.#isCrowded) await this.#nextTurn();
   }
 
-  /** Fulfilled when it is quiet, or has ended. Call it when everything was flushed. */
-  async quiet(): Promise<void> {
-    while (!this.isQuiet && !this.#isEnded) await this.#nextTurnOrEnd();
-  }
-
-  /** Notes that the client will send nothing more. */
-  clientLeft(): void {
-    this.#hasClientLeft = true;
-    this.#tell();
+  /** Fulfilled with true when it is quiet, with false when it has ended before that, and so never will be. */
+  async quiet(): Promise<boolean> {
+    while (!this.isQuiet && !this.#isEnded) await this.#nextTurn();
+    return this.isQuiet;
   }
 
   /**
@@ -179,30 +172,25 @@ export class Relay {
    * client was handed all its replies, to their ends (of a tunnel only the ends are known).
    */
   async end(): Promise<boolean> {
+    this.#isEnding = true;
     if (this.isQuiet) {
-      this.#isEnding = true;
       this.close();
     } else {
       await this.flush();
-      await this.#hangUp();
+      await this.#connection.closeWrite().catch(() => this.close());
     }
+    while (!this.#isEnded) await this.#nextTurn();
     return this.#next === this.#expectations.length && this.#parser.isBetween;
   }
 
-  async #hangUp(): Promise<void> {
-    this.#isEnding = true;
-    await this.#connection.closeWrite().catch(() => this.close());
-    while (!this.#isEnded) await this.#nextTurn();
-  }
-  /** Ends it at once. Does nothing the second time. */
+  /** Closes the connection; what it brought is still handed on. Does nothing the second time. */
   close(): void {
-    if (this.#isEnded) return;
-    this.#isEnded = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#connection.close();
-    this.#tell();
   }
 
-  /** Hands replies on until the connection ends. Never rejects; the connection is closed then. */
+  /** Hands replies on until the connection ends. Never rejects; the connection is closed then. To be called once. */
   async run(): Promise<void> {
     let buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES_MIN);
     try {
@@ -222,6 +210,8 @@ export class Relay {
       // Redis, or the client, is gone.
     } finally {
       this.close();
+      this.#isEnded = true;
+      this.#tell();
     }
   }
 
@@ -280,9 +270,8 @@ export class Relay {
   }
 
   /** Does what a reply asks for, and returns what it has to wait for. */
-  #meet({ changed, wait, change, protocol, isBlocking }: Expectation, mark: number): Wait {
+  #meet({ changed, wait, change, protocol }: Expectation, mark: number): Wait {
     const { readThrough, onProtocol } = this.#options;
-    if (isBlocking) this.#blocking--;
     const state = this.#state;
     if (changed === "all") {
       if (state.isInTransaction) state.queueChangeOfAll();
@@ -295,14 +284,6 @@ export class Relay {
     if (change !== null && state.replied(change, mark)) readThrough.wroteAll();
     if (protocol !== null && mark !== ERROR && !isQueued) onProtocol(protocol);
     return isQueued ? "nothing" : wait;
-  }
-
-  /**
-   * Waits for a turn that may never come: the client may be blocked. If it leaves meanwhile Redis frees it, and forgets
-   * what it has sent behind, and so do we.
-   */
-  #nextTurnOrEnd(): Promise<void> {
-    return this.#hasClientLeft && this.#blocking > 0 ? this.#hangUp() : this.#nextTurn();
   }
 
   /** Fulfilled when replies were handed on next, or the connection has ended. */

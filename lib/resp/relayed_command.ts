@@ -23,8 +23,6 @@ export interface Expectation {
   readonly protocol: Protocol | null;
   /** How many pushes stand in place of the reply: one for each channel, in RESP3. An error is a reply all the same. */
   readonly confirmations: number;
-  /** True when the reply may be a long time coming, with nothing wrong. */
-  readonly isBlocking: boolean;
 }
 
 /**
@@ -40,9 +38,8 @@ export const NO_EFFECT: Expectation = {
   change: null,
   protocol: null,
   confirmations: 0,
-  isBlocking: false,
 };
-const NEWS: Expectation = { ...NO_EFFECT, wait: "news", isBlocking: true };
+const NEWS: Expectation = { ...NO_EFFECT, wait: "news" };
 const WRITES: Expectation = { ...NO_EFFECT, wait: "writes" };
 const ALL: Expectation = { ...NO_EFFECT, changed: "all" };
 
@@ -157,11 +154,11 @@ export function expectationOf(
     case "nothing":
       return isBlocking ? NEWS : NO_EFFECT;
     case "its keys":
-      return { ...NO_EFFECT, changed: keysOf(request, keys), wait: isBlocking ? "news" : "nothing", isBlocking };
+      return { ...NO_EFFECT, changed: keysOf(request, keys), wait: isBlocking ? "news" : "nothing" };
     case "all keys":
       return ALL;
     case "unknown":
-      return isBlocking ? { ...WRITES, isBlocking } : WRITES;
+      return WRITES;
   }
 }
 

@@ -12,6 +12,7 @@
 
 import {
   HALF_REQUEST_LOOKS_MAX,
+  LEFT_CLIENT_LOOKS_MAX,
   LONG_REQUESTS_BYTES_MAX,
   READ_AHEAD_BYTES_MAX,
   READ_BUFFER_BYTES_MAX,
@@ -45,9 +46,9 @@ export class Session {
   #sending: Promise<void> | null = null;
   /** What of these is not written yet. */
   #unsent: Uint8Array = NOTHING;
+  /** Whether the client has ended its side: it may still read. */
+  #hasLeft = false;
   #isCut = false;
-  /** Whether the client has ended its side, or was told to go. */
-  #hasClientLeft = false;
   /** Looks since the client last did what it is expected to do. */
   #looks = 0;
   #strangerLooks = 0;
@@ -70,14 +71,15 @@ export class Session {
         this.#isReading = true;
         const count = await this.#socket.read(space);
         this.#isReading = false;
-        if (count === null) break;
+        if (count === null) {
+          this.#hasLeft = true;
+          break;
+        }
         request.received(count);
         if (this.#working === null) this.#work();
         else this.#hasReceived = true;
         while (this.#working !== null && this.#isAheadEnough) await this.#working;
       }
-      this.#hasClientLeft = true;
-      client.relay?.clientLeft();
       while (this.#working !== null) await this.#working;
       // The client has left, or was told to: what it has asked of Redis is finished, as Redis would.
       if (!this.#isCut) await client.relay?.end();
@@ -116,14 +118,19 @@ export class Session {
 
   /** Cuts off a client that keeps the proxy waiting. Call it every `SESSION_LOOK_MS`. Returns true when it did. */
   look(): boolean {
-    const { request, isAuthenticated } = this.#client;
-    this.#strangerLooks = isAuthenticated ? 0 : this.#strangerLooks + 1;
-    const isHalf = this.#working === null && this.#isReading && request.isHalf;
-    this.#looks = this.#sending !== null || isHalf ? this.#looks + 1 : 0;
-    const looksMax = this.#sending !== null ? UNREAD_REPLY_LOOKS_MAX : HALF_REQUEST_LOOKS_MAX;
+    const looksMax = this.#looksMax;
+    this.#looks = looksMax === Infinity ? 0 : this.#looks + 1;
+    this.#strangerLooks = this.#client.isAuthenticated ? 0 : this.#strangerLooks + 1;
     if (this.#looks <= looksMax && this.#strangerLooks <= STRANGER_LOOKS_MAX) return false;
     this.cut();
     return true;
+  }
+
+  /** How many looks the client may take for what is expected of it now. */
+  get #looksMax(): number {
+    if (this.#sending !== null) return UNREAD_REPLY_LOOKS_MAX;
+    if (this.#working !== null) return this.#hasLeft ? LEFT_CLIENT_LOOKS_MAX : Infinity;
+    return this.#isReading && this.#client.request.isHalf ? HALF_REQUEST_LOOKS_MAX : Infinity;
   }
 
   /** Ends it when it waits for a Redis that is away: nobody else would tell it. */
@@ -216,7 +223,8 @@ export class Session {
   async #makeReady(before: Before): Promise<void> {
     const client = this.#client;
     if (before === "open") await this.#open(client.services.relaying!);
-    if (before === "quiet") await client.relay?.quiet();
+    // Who is owed replies that will not come must not take others for them.
+    if (before === "quiet" && !await client.relay!.quiet()) client.isUnwanted = true;
     if (before === "end") await this.#endRelay(client.relay!);
   }
 
@@ -240,11 +248,10 @@ export class Session {
       onProtocol: (protocol) => client.protocol = protocol,
     });
     client.relay = relay;
-    if (this.#hasClientLeft) relay.clientLeft();
     void relay.run().then(() => this.#relayEnded(relay));
   }
 
-  /** Ends a relay whose client stays. Who was promised replies that will not come must not take others for them. */
+  /** Ends a relay whose client stays. */
   async #endRelay(relay: Relay): Promise<void> {
     const client = this.#client;
     if (!relay.isTunnel) await relay.quiet();

@@ -35,6 +35,7 @@ Deno.test("nobody else is", () => {
     "Basic " + "A".repeat(100_000),
   ];
   for (const header of bad) assert.equal(basic.admits(header), false, String(header).slice(0, 40));
+  assert.equal(new Basic("sesame").admits(`Basic ${encoded("sesame")}`), false, "a password without a user's colon");
 });
 
 Deno.test("every password that the settings allow works, and no other does", () => {

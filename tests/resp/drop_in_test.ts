@@ -610,6 +610,24 @@ for (const request of ["SUBSCRIBE c", "MONITOR"]) {
   });
 }
 
+Deno.test("when Redis goes while a reply of it waits for a PING, the reply is handed on, and then the session ends", async () => {
+  await using door = new Door();
+  using client = await door.connect();
+  const redis = await door.relayed(client, "EVAL x 0\r\n");
+  await redis.expect(frame("EVAL x 0"));
+  await redis.write(":1\r\n");
+  await eventually(() => door.parts.source.catchUps.length === 1);
+  const gone = Promise.withResolvers<void>();
+  door.relaying.writeDelay = gone.promise;
+  await client.write("BLPOP l 0\r\nSUBSCRIBE c\r\n");
+  await eventually(() => door.relaying.counters.relayedCommands === 2);
+  gone.reject(new Error("Cannot write: an open connection is needed"));
+  await redis.expectEnd();
+  door.parts.source.catchUps[0].resolve();
+  await client.expect(":1\r\n");
+  await client.expectEnd();
+});
+
 Deno.test("a connection to Redis that comes when its client has gone is closed, and no further one is made", async () => {
   await using door = new Door();
   using client = await door.connect();

@@ -7,11 +7,13 @@ import { eventually } from "../../e2e/support/eventually.ts";
 import { Client } from "../../lib/resp/client.ts";
 import { RespServer } from "../../lib/resp/resp_server.ts";
 import { Session } from "../../lib/resp/session.ts";
+import { HandRelaying } from "../support/hand_relaying.ts";
 import { ABSENT, value } from "../support/hand_source.ts";
 import { TextSocket } from "../support/text_socket.ts";
 import { Parts } from "./parts.ts";
 import {
   HALF_REQUEST_LOOKS_MAX,
+  LEFT_CLIENT_LOOKS_MAX,
   LONG_REQUESTS_BYTES_MAX,
   STRANGER_LOOKS_MAX,
   UNREAD_REPLY_LOOKS_MAX,
@@ -271,4 +273,23 @@ Deno.test("a client that waits for Redis is not blamed for it", async () => {
   session.cut();
   session.cut();
   await done;
+});
+
+Deno.test("what a client that has left asked behind a command that blocks is given up after so long", async () => {
+  using relaying = new HandRelaying();
+  using parts = new Parts({ relaying });
+  const { session, socket, done } = await sessionOf(parts);
+  using _socket = socket;
+  await socket.write("BLPOP l 0\r\nSUBSCRIBE c\r\n");
+  await eventually(() => relaying.counters.relayedCommands === 1);
+  assert.equal(looksOf(session, 1_000), Infinity, "a client that is there");
+  await socket.closeWrite();
+  let looks = 0;
+  await eventually(() => {
+    looks++;
+    return session.look();
+  });
+  assert.ok(looks > LEFT_CLIENT_LOOKS_MAX);
+  await done;
+  await socket.expectEnd();
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { HISTORY_SECONDS, HOT_KEYS_HALF_LIFE_SECONDS } from "../../lib/limits.ts";
+import { HISTORY_SECONDS, HIT_SAMPLES_PER_SECOND, HOT_KEYS_HALF_LIFE_SECONDS } from "../../lib/limits.ts";
 import { newCounters } from "../../lib/metrics/counters.ts";
 import type { Gauges } from "../../lib/metrics/metrics.ts";
 import { Statistics } from "../../lib/stats/statistics.ts";
@@ -174,7 +174,7 @@ Deno.test("without hot keys there are none", () => {
 Deno.test("the sample adapts to the rate, and the page is told", () => {
   using scene = new Scene();
   scene.second(() => scene.counters.http.hit += 5_000);
-  assert.equal(scene.statistics.snapshot().sampledOneIn, 5);
+  assert.equal(scene.statistics.snapshot().sampledOneIn, 5_000 / HIT_SAMPLES_PER_SECOND);
 });
 
 Deno.test("totals are the counters themselves, and secrets are as they were masked", () => {

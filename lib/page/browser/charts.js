@@ -30,7 +30,7 @@ export const CHARTS = [
   },
   {
     title: "Time of a hit",
-    note: "From the request’s key to its answer, in the proxy alone; a sample of the hits.",
+    note: "From key to answer, in the proxy alone; of some 100 hits a second.",
     lines: [
       { label: "Half within", column: "hitP50Ms", color: "blue", text: duration },
       { label: "99 % within", column: "hitP99Ms", color: "amber", dash: [6, 3], text: duration },

@@ -3,6 +3,8 @@
 import { byId, make, setText, visibleElement } from "./elements.js";
 import { visibleKey } from "./visible_text.js";
 
+/** @typedef {{ halfLifeSeconds: number, keys: { key: string, sharePercent: number }[] } | null} HotKeysView */
+
 /** Shows the hottest keys, each a button that looks it up. */
 export class HotKeyList {
   #list = byId("hot-keys");
@@ -15,9 +17,9 @@ export class HotKeyList {
     this.#onChoose = onChoose;
   }
 
-  /** @param {{ halfLifeSeconds: number, keys: { key: string, sharePercent: number, errorPercent: number }[] } | null} hotKeys */
-  show(hotKeys) {
-    setText(this.#note, noteOf(hotKeys));
+  /** @type {(hotKeys: HotKeysView, sampledOneIn: number) => void} */
+  show(hotKeys, sampledOneIn) {
+    setText(this.#note, noteOf(hotKeys, sampledOneIn));
     const text = JSON.stringify(hotKeys?.keys ?? []);
     if (text === this.#shown || this.#list.matches(":hover, :focus-within")) return;
     this.#shown = text;
@@ -35,9 +37,10 @@ export class HotKeyList {
   }
 }
 
-/** @param {{ halfLifeSeconds: number, keys: unknown[] } | null} hotKeys */
-function noteOf(hotKeys) {
+/** @type {(hotKeys: HotKeysView, sampledOneIn: number) => string} */
+function noteOf(hotKeys, sampledOneIn) {
   if (hotKeys === null) return "Switched off by CACHE_HOT_KEYS=0.";
   if (hotKeys.keys.length === 0) return "No hits of late.";
-  return `Share of the hits; older ones fade, by half in ${hotKeys.halfLifeSeconds} s. Choose one to look it up.`;
+  const sample = sampledOneIn === 1 ? "all of them" : `one in ${sampledOneIn}`;
+  return `Share of the hits, by ${sample}; older ones fade, by half in ${hotKeys.halfLifeSeconds} s.`;
 }

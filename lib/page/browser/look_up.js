@@ -18,6 +18,7 @@ import { encodedBytes, hexRows, plainText, typedBytes, visibleKey, visibleValue 
 
 /** The box, its button and what they show. */
 export class LookUp {
+  #section = byId("look-up");
   #input = /** @type {HTMLInputElement} */ (byId("key"));
   #result = byId("held");
   #message = byId("held-message");
@@ -34,7 +35,7 @@ export class LookUp {
   show(encoded) {
     this.#input.value = plainText(visibleKey(encoded));
     this.#ask(encoded);
-    byId("look-up").scrollIntoView({ block: "nearest" });
+    this.#section.scrollIntoView({ block: "nearest" });
   }
 
   /** @param {string} encoded */
@@ -57,6 +58,7 @@ export class LookUp {
   /** Returns what was answered; `null` where that failed, or another question was asked meanwhile. @type {(path: string, init: RequestInit) => Promise<any>} */
   async #fetch(path, init) {
     const number = ++this.#asked;
+    this.#section.setAttribute("aria-busy", "true");
     try {
       const response = await fetch(path, init);
       const body = await response.json();
@@ -65,6 +67,8 @@ export class LookUp {
       this.#fail(body.detail);
     } catch {
       if (number === this.#asked) this.#fail("the proxy did not answer");
+    } finally {
+      if (number === this.#asked) this.#section.removeAttribute("aria-busy");
     }
     return null;
   }

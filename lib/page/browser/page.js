@@ -18,23 +18,20 @@ const hotKeys = new HotKeyList((key) => lookUp.show(key));
 
 /** @param {any} snapshot */
 function show(snapshot) {
-  const { figures, held, redis, work } = snapshot;
+  const { figures, held, redis } = snapshot;
   showStates(redis);
   setText(byId("hit-rate"), percent(figures.hitPercent));
   setText(byId("requests"), perSecond(sum(figures.httpPerSecond, figures.respPerSecond)));
   setText(byId("doors"), `HTTP ${perSecond(figures.httpPerSecond)}, RESP ${perSecond(figures.respPerSecond)}`);
   setText(byId("redis-reads"), perSecond(figures.redisReadsPerSecond));
-  setText(
-    byId("round-trips"),
-    `${perSecond(figures.roundTripsPerSecond)} round trips, ${count(work.flights)} under way`,
-  );
+  setText(byId("round-trips"), `in ${perSecond(figures.roundTripsPerSecond)} round trips`);
   setText(byId("hit-time"), duration(figures.hitP99Ms));
   setText(byId("fill-time"), `99 % of fills within ${duration(figures.fillP99Ms)}`);
   setText(byId("items"), count(held.items));
   setText(byId("room"), `of ${count(held.itemsMax)}; ${bytes(held.bytes)} of ${bytes(held.bytesMax)}`);
   setText(byId("about"), about(snapshot));
   for (const chart of charts) chart.show(figures, held);
-  hotKeys.show(snapshot.hotKeys);
+  hotKeys.show(snapshot.hotKeys, snapshot.sampledOneIn);
   totals.show(snapshot.totals);
   document.title = `${figures.hitPercent === null ? "" : `${percent(figures.hitPercent)} hits – `}redis-proxy`;
 }
@@ -61,7 +58,8 @@ function showState(id, { isGood, text }) {
 /** @param {any} snapshot */
 function about({ version, deno, uptimeSeconds, work }) {
   return `redis-proxy ${version} on Deno ${deno}, up for ${duration(uptimeSeconds * 1000)}. ` +
-    `${count(work.clients)} of ${count(work.clientsMax)} clients, ${count(work.httpConnections)} HTTP connections.`;
+    `${count(work.clients)} of ${count(work.clientsMax)} clients, ${count(work.httpConnections)} HTTP connections, ` +
+    `${count(work.flights)} reads of Redis under way.`;
 }
 
 /** @type {(a: number | null, b: number | null) => number | null} */
