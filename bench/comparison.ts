@@ -22,17 +22,23 @@ export function writtenTarget({ text, value, bound, is }: Target): string {
   return `target: ${text} ${is} ${bound}: ${written(value)}, ${met ? "met" : "MISSED"}`;
 }
 
-/**
- * Returns the median over the rounds of `numerator / denominator`, each of the same round; `null` when one of the two
- * has failed. Noise that lasts longer than a turn is in both and goes.
- */
+/** Returns `numerator / denominator` of each round, both of the same round; none when one of the two has failed. */
+export function pairedRatios<R>(
+  numerator: Outcome<R> | undefined,
+  denominator: Outcome<R> | undefined,
+  of: (result: R) => number,
+): number[] {
+  if (!numerator?.ok || !denominator?.ok) return [];
+  return numerator.results.map((result, i) => of(result) / of(denominator.results[i]));
+}
+
+/** Returns the median of `pairedRatios`, `null` when there are none. Noise that lasts longer than a turn is in both and goes. */
 export function pairedRatio<R>(
   numerator: Outcome<R> | undefined,
   denominator: Outcome<R> | undefined,
   of: (result: R) => number,
 ): number | null {
-  if (!numerator?.ok || !denominator?.ok) return null;
-  const ratios = numerator.results.map((result, i) => of(result) / of(denominator.results[i]));
+  const ratios = pairedRatios(numerator, denominator, of);
   return ratios.length === 0 ? null : spreadOf(ratios).median;
 }
 

@@ -6,14 +6,11 @@
 
 import { fileURLToPath } from "node:url";
 import { eventually } from "../e2e/support/eventually.ts";
-import { freePort } from "../e2e/support/free_port.ts";
-import { startFlags } from "../e2e/support/proxy_process.ts";
 import { CpuProfile } from "./cpu_profile.ts";
 import { drawFlameGraph } from "./flame_graph.ts";
 import { endAllOnInterrupt } from "./interrupt.ts";
 import type { PeerKind } from "./peer.ts";
-import { peerOf } from "./peers/programs.ts";
-import { Program } from "./program.ts";
+import { checkout } from "./peers/checkout.ts";
 import { type Report, ReportWriter } from "./report.ts";
 import { Site } from "./site.ts";
 import { Table } from "./table.ts";
@@ -99,23 +96,13 @@ async function profileHits(): Promise<Report> {
   };
 }
 
-/** The proxy by `deno run`, with its own permissions, writing a profile at its end. */
+/** The proxy, writing a profile at its end. */
 function profiledProxy(): PeerKind {
-  return {
+  return checkout({
     name: "redis-proxy, profiled",
-    pathOf: (key) => `/get/${key}`,
-    async start({ redisPort }) {
-      const port = freePort();
-      const program = await Program.start(Deno.execPath(), {
-        args: [
-          ...["run", ...startFlags, "--cpu-prof", `--cpu-prof-dir=${folder}`, `--cpu-prof-interval=${intervalMicros}`],
-          ...["--config", pathOf("../deno.json"), pathOf("../main.ts")],
-        ],
-        env: { REDIS_PORT: `${redisPort}`, PROXY_PORT: `${port}`, LOG_LEVEL: "warn" },
-      });
-      return peerOf([program], { port });
-    },
-  };
+    root: fileURLToPath(new URL("..", import.meta.url)),
+    flags: ["--cpu-prof", `--cpu-prof-dir=${folder}`, `--cpu-prof-interval=${intervalMicros}`],
+  });
 }
 
 async function onlyProfile(): Promise<string> {
@@ -123,8 +110,4 @@ async function onlyProfile(): Promise<string> {
     if (entry.name.endsWith(".cpuprofile")) return await Deno.readTextFile(`${folder}/${entry.name}`);
   }
   throw new Error("Cannot go on: a .cpuprofile is needed: received none");
-}
-
-function pathOf(name: string): string {
-  return fileURLToPath(new URL(name, import.meta.url));
 }

@@ -14,6 +14,7 @@ import { outcomeOf } from "../read_through/read_outcome.ts";
 import type { ReadThrough } from "../read_through/read_through.ts";
 import type { Bearer } from "./bearer.ts";
 import { answerResponse, hitResponse } from "./key_response.ts";
+import { requestHeader } from "./request_header.ts";
 
 /** Answers for the page and what it asks for. */
 export interface Page {
@@ -86,8 +87,8 @@ export class App {
 
   /** Answers `request`. Never throws; the promise is always fulfilled. */
   readonly handle = (request: Request): Response | Promise<Response> => {
-    const { url, headers } = request;
-    const host = headers.get("host") ?? "";
+    const { url } = request;
+    const host = requestHeader(request, "host") ?? "";
     if (!HOST.test(host)) {
       this.#counters.http.invalid++;
       return badHost();
@@ -104,13 +105,13 @@ export class App {
   readonly onError = (): Response => internalError();
 
   #get(request: Request, start: number): Response | Promise<Response> {
-    const { url, method, headers } = request;
+    const { url, method } = request;
     if (method !== "GET" && method !== "HEAD") {
       this.#counters.http.invalid++;
       return notAllowed();
     }
     const { bearer } = this.#options;
-    if (bearer !== null && !bearer.admits(headers.get("authorization"))) {
+    if (bearer !== null && !bearer.admits(requestHeader(request, "authorization"))) {
       this.#counters.http.unauthorized++;
       return unauthorized();
     }
@@ -133,10 +134,10 @@ export class App {
     const item = this.#readThrough.hit(result.key);
     if (item !== undefined) {
       this.#counters.http.hit++;
-      return hitResponse(item, headers.get("if-none-match"));
+      return hitResponse(item, requestHeader(request, "if-none-match"));
     }
     const answer = this.#readThrough.read(result.key);
-    const conditional = headers.get("if-none-match");
+    const conditional = requestHeader(request, "if-none-match");
     if (!(answer instanceof Promise)) {
       this.#counters.http[outcomeOf(answer)]++;
       return answerResponse(answer, conditional);
@@ -169,7 +170,7 @@ export class App {
 
   async #metrics(request: Request): Promise<Response> {
     const { bearer, metricsText } = this.#options;
-    if (bearer !== null && !bearer.admits(request.headers.get("authorization"))) return unauthorized();
+    if (bearer !== null && !bearer.admits(requestHeader(request, "authorization"))) return unauthorized();
     return new Response(await metricsText(), {
       headers: { "content-type": "text/plain; version=0.0.4; charset=utf-8" },
     });

@@ -9,8 +9,7 @@ import type { Item } from "../read_through/item.ts";
 import { ifNoneMatch } from "../protocol/entity_tag.ts";
 import { problem } from "../protocol/problem.ts";
 import { RETRY_AFTER_S } from "../limits.ts";
-
-type Header = [name: string, value: string];
+import { type Header, okResponse } from "./assembled_response.ts";
 
 const TEXT: Header = ["content-type", "text/plain; charset=utf-8"];
 const BINARY: Header = ["content-type", "application/octet-stream"];
@@ -37,12 +36,12 @@ const STALE: Record<Failure, Header> = {
 function itemResponse(item: Item, status: Header, ifNoneMatchHeader: string | null): Response {
   const etag: Header = ["etag", item.etag];
   if (ifNoneMatchHeader !== null && ifNoneMatch(ifNoneMatchHeader, item.etag)) {
-    return new Response(null, { status: 304, headers: [etag, status] });
+    return new Response(null, { status: 304, headers: Object.fromEntries([etag, status]) });
   }
-  return new Response(item.body, { headers: [item.isText ? TEXT : BINARY, etag, status] });
+  return okResponse(item.body, [item.isText ? TEXT : BINARY, etag, status]);
 }
 
-/** Returns the answer to a hit. The hot path: one response with three prepared headers. */
+/** Returns the answer to a hit. The hot path: one response, and two small arrays for its headers. */
 export function hitResponse(item: Item, ifNoneMatchHeader: string | null): Response {
   return itemResponse(item, HIT, ifNoneMatchHeader);
 }

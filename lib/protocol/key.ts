@@ -31,6 +31,15 @@ export function keyToBytes(key: Key): Buffer {
   return Buffer.from(key.slice(1), "latin1");
 }
 
+/**
+ * Returns the name of `key` as a command's argument: a string where its UTF-8 is the key's bytes, as in any ASCII key,
+ * else a buffer. A client library writes strings of one command together, which costs a third of what a buffer between
+ * two of them does. Cost: O(length).
+ */
+export function keyArgument(key: Key): string | Buffer {
+  return BEYOND_ASCII.test(key) ? keyToBytes(key) : key.slice(1);
+}
+
 /** Returns how many bytes `key` has in Redis. */
 export function keyBytes(key: Key): number {
   return key.length - 1;
@@ -83,6 +92,8 @@ export function readKey(target: string, at: { start: number; end: number; bytesM
   if (length - 1 > at.bytesMax) return { ok: false, reason: "too_long" };
   return { ok: true, key: decoded.toString("latin1", 0, length) };
 }
+
+const BEYOND_ASCII = /[\x80-\xff]/;
 
 // deno-lint-ignore no-control-regex -- the control characters are the point: everything outside ASCII and every %.
 const NOT_PLAIN = /[^\x00-\x24\x26-\x7f]/;

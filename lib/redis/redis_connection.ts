@@ -12,7 +12,7 @@ import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
 import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
 import type { RedisAddress } from "../config/settings.ts";
-import { type Key, keyFromBytes, keyToBytes } from "../protocol/key.ts";
+import { type Key, keyArgument, keyFromBytes } from "../protocol/key.ts";
 import type { IntegerReply } from "../read_through/integer_source.ts";
 import type { KeyReply, Outage } from "../read_through/source.ts";
 import { errorCode, outageOfCode, RedisUnavailable } from "./redis_unavailable.ts";
@@ -116,7 +116,7 @@ export class RedisConnection {
     const waited = { looks: 0 };
     this.#unanswered.add(waited);
     const sent = keys.map((key) => {
-      const name = keyToBytes(key);
+      const name = keyArgument(key);
       return {
         value: this.#client.sendCommand<Buffer | null>(["GET", name], AS_BYTES).catch(asReply),
         ttl: this.#client.sendCommand<number>(["PTTL", name]).catch(asReply),

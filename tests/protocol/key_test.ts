@@ -4,6 +4,7 @@ import fc from "fast-check";
 import {
   detachedKey,
   type Key,
+  keyArgument,
   keyBytes,
   keyFromBytes,
   type KeyResult,
@@ -52,9 +53,17 @@ Deno.test("any bytes survive the way into a key and back", () => {
       assert.deepEqual([...keyToBytes(key)], [...bytes]);
       assert.equal(keyBytes(key), bytes.length);
       assert.equal(keyFromBytes(keyToBytes(key)), key);
+      assert.deepEqual([...Buffer.from(keyArgument(key) as string)], [...bytes]);
     }),
     { seed: SEED },
   );
+});
+
+Deno.test("a key is a string for the client library exactly when it is ASCII", () => {
+  assert.equal(keyArgument("/"), "");
+  assert.equal(keyArgument("/a\x00\x7f/"), "a\x00\x7f/");
+  assert.deepEqual(keyArgument("/a\x80"), Buffer.from([0x61, 0x80]));
+  assert.deepEqual(keyArgument("/\xff"), Buffer.from([0xff]));
 });
 
 Deno.test("each of the 256 bytes is a key of its own, from bytes and from a URL", () => {
