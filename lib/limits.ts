@@ -217,6 +217,15 @@ export const LONG_REQUESTS_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 export const RELAYED_REPLIES_MAX = 65_536;
 
 /**
+ * Keys of writes that one client may have outstanding, in bytes; further requests wait. They are held by name until the
+ * reply, and Redis takes in up to 1 GiB of requests behind one that blocks.
+ */
+export const RELAYED_KEYS_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Bytes charged to such a key beside its name: 55 as measured. */
+export const RELAYED_KEY_OVERHEAD_BYTES = 64;
+
+/**
  * Clients that wait for a reply of Redis are ended when nobody has reached it for so long, in ms. A Redis that died has
  * closed their connections long before; one that is busy with a script for half a minute may still answer them.
  */

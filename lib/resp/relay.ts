@@ -28,12 +28,20 @@
  */
 
 import { Buffer } from "node:buffer";
-import { READ_BUFFER_BYTES_MAX, READ_BUFFER_BYTES_MIN, RELAYED_REPLIES_MAX, REPLY_BYTES_MAX } from "../limits.ts";
+import { type Key, keyBytes } from "../protocol/key.ts";
 import { ReplyParser } from "../protocol/resp/reply_parser.ts";
 import { type Protocol, ReplyWriter } from "../protocol/resp/reply_writer.ts";
 import type { ReadThrough } from "../read_through/read_through.ts";
 import { type Expectation, isConfirmation, PUSH_HEAD_LENGTH, type TunnelKind, type Wait } from "./relayed_command.ts";
 import type { SessionState } from "./session_state.ts";
+import {
+  READ_BUFFER_BYTES_MAX,
+  READ_BUFFER_BYTES_MIN,
+  RELAYED_KEY_OVERHEAD_BYTES,
+  RELAYED_KEYS_BYTES_MAX,
+  RELAYED_REPLIES_MAX,
+  REPLY_BYTES_MAX,
+} from "../limits.ts";
 
 /** What a relay works with. */
 export interface RelayOptions {
@@ -59,6 +67,8 @@ export class Relay {
   /** What is outstanding, oldest first, from `#next` on. */
   #expectations: Expectation[] = [];
   #next = 0;
+  /** What the keys in them take. */
+  #keysBytes = 0;
   /** Confirmations of the oldest that have come. */
   #confirmed = 0;
   #isSubscribed = false;
@@ -118,7 +128,8 @@ export class Relay {
   }
 
   get #isCrowded(): boolean {
-    return !this.#isEnded && this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX;
+    if (this.#isEnded) return false;
+    return this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX || this.#keysBytes >= RELAYED_KEYS_BYTES_MAX;
   }
 
   /** True when the connection is to end: nothing is wrong when it does. */
@@ -131,6 +142,7 @@ export class Relay {
     this.#requests.frame(frame);
     if (this.#tunnel === null) {
       this.#expectations.push(expectation);
+      this.#keysBytes += keysBytes(expectation.changed);
     } else {
       if (expectation.changed !== null || expectation.wait === "writes") this.#tunnelWait = "writes";
       if (expectation.changed === "all") this.#tunnelChangesAll = true;
@@ -265,6 +277,7 @@ export class Relay {
 
   /** Does what a reply asks for, and returns what it has to wait for. */
   #meet({ changed, wait, change, protocol }: Expectation, mark: number): Wait {
+    this.#keysBytes -= keysBytes(changed);
     const { readThrough, onProtocol } = this.#options;
     const state = this.#state;
     if (changed === "all") {
@@ -289,4 +302,12 @@ export class Relay {
     this.#turn = null;
     this.#onTurn();
   }
+}
+
+function keysBytes(changed: readonly Key[] | "all" | null): number {
+  let bytes = 0;
+  if (changed !== null && changed !== "all") {
+    for (const key of changed) bytes += keyBytes(key) + RELAYED_KEY_OVERHEAD_BYTES;
+  }
+  return bytes;
 }
