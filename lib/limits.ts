@@ -186,8 +186,11 @@ export const FRAME_COPY_BYTES_MAX = 16_384;
 /** Pause between two looks at the sessions, in ms. */
 export const SESSION_LOOK_MS = 1_000;
 
-/** A request that was begun must be complete before so many looks: 30 s. */
+/** A request that was begun must be complete before so many looks: 30 s; those in which it grew do not count. */
 export const HALF_REQUEST_LOOKS_MAX = 30;
+
+/** By how many bytes a request must have grown since the last look: a long value may take minutes over a slow line. */
+export const HALF_REQUEST_GROWTH_BYTES_MIN = 4_096;
 
 /** A client must have taken some bytes of its replies before so many looks: 10 s. */
 export const UNREAD_REPLY_LOOKS_MAX = 10;
