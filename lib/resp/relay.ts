@@ -17,6 +17,7 @@
  *     R has arrived. Redis queues I when it executes W, so I is on the wire before the PING's answer, and was heard.
  *  3. Without tracking nobody tells which keys: everything is dropped.
  *  4. A further request of the client, while R waits: the session is not idle, so it goes to Redis as well.
+ *  5. R never comes: the client has gone, or Redis. W may be done all the same, so at the end what it names is dropped.
  *
  * News of others waits for a PING likewise: the reply of a blocking command, a message, a push. Whoever reads what they
  * tell of finds it. MONITOR's lines do not: each PING would be a line of its own.
@@ -28,7 +29,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { type Key, keyBytes } from "../protocol/key.ts";
+import { keyBytes } from "../protocol/key.ts";
 import { ReplyParser } from "../protocol/resp/reply_parser.ts";
 import { type Protocol, ReplyWriter } from "../protocol/resp/reply_writer.ts";
 import type { ReadThrough } from "../read_through/read_through.ts";
@@ -216,9 +217,27 @@ export class Relay {
       // Redis, or the client, is gone.
     } finally {
       this.close();
+      this.#dropOutstanding();
       this.#isEnded = true;
       this.#tell();
     }
+  }
+
+  /** Drops what the requests that will have no reply may have changed. */
+  #dropOutstanding(): void {
+    let isUnknown = this.#tunnelWait === "writes";
+    if (this.#tunnelChangesAll || this.#state.willChangeAll) this.#drop("all");
+    for (const { changed, wait } of this.#expectations.slice(this.#next)) {
+      this.#drop(changed);
+      isUnknown ||= wait === "writes";
+    }
+    if (isUnknown) void this.#options.readThrough.caughtUp({ wrote: true });
+  }
+
+  #drop(changed: Expectation["changed"]): void {
+    const { readThrough } = this.#options;
+    if (changed === "all") readThrough.wroteAll();
+    else if (changed !== null) { for (const key of changed) readThrough.wrote(key); }
   }
 
   /** Does what was expected of the replies in `chunk`, in their order, and returns what the chunk has to wait for. */
@@ -280,12 +299,8 @@ export class Relay {
     this.#keysBytes -= keysBytes(changed);
     const { readThrough, onProtocol } = this.#options;
     const state = this.#state;
-    if (changed === "all") {
-      if (state.isInTransaction) state.queueChangeOfAll();
-      readThrough.wroteAll();
-    } else if (changed !== null) {
-      for (const key of changed) readThrough.wrote(key);
-    }
+    this.#drop(changed);
+    if (changed === "all" && state.isInTransaction) state.queueChangeOfAll();
     // Queued commands have changed nothing; EXEC, which ends the transaction, will wait for all of them.
     const isQueued = state.isInTransaction && change?.kind !== "exec";
     if (change !== null && state.replied(change, mark)) readThrough.wroteAll();
@@ -304,7 +319,7 @@ export class Relay {
   }
 }
 
-function keysBytes(changed: readonly Key[] | "all" | null): number {
+function keysBytes(changed: Expectation["changed"]): number {
   let bytes = 0;
   if (changed !== null && changed !== "all") {
     for (const key of changed) bytes += keyBytes(key) + RELAYED_KEY_OVERHEAD_BYTES;

@@ -182,6 +182,20 @@ Deno.test("where Redis does not invalidate, a script drops everything", async ()
   assert.equal(door.parts.readThrough.hit("/k"), undefined);
 });
 
+for (const write of ["SET k new", "EVAL x 0", "FLUSHALL"]) {
+  Deno.test(`without tracking, ${write} whose reply never comes drops what it may have changed`, async () => {
+    await using door = new Door({ tracked: false });
+    await door.parts.hold("k", "held");
+    using client = await door.connect();
+    const redis = await door.relayed(client, `${write}\r\n`);
+    await redis.expect(frame(write));
+    assert.notEqual(door.parts.readThrough.hit("/k"), undefined);
+    redis[Symbol.dispose]();
+    await client.expectEnd();
+    assert.equal(door.parts.readThrough.hit("/k"), undefined);
+  });
+}
+
 for (const command of ["FLUSHALL", "SWAPDB 0 1"]) {
   Deno.test(`${command} drops everything, also within a transaction`, async () => {
     await using door = new Door();
