@@ -187,8 +187,11 @@ export const FRAME_COPY_BYTES_MAX = 16_384;
 /** Pause between two looks at the sessions, in ms. */
 export const SESSION_LOOK_MS = 1_000;
 
-/** A request that was begun must be complete before so many looks: 30 s. */
+/** A request that was begun must be complete before so many looks: 30 s; those in which it grew do not count. */
 export const HALF_REQUEST_LOOKS_MAX = 30;
+
+/** By how many bytes a request must have grown since the last look: a long value may take minutes over a slow line. */
+export const HALF_REQUEST_GROWTH_BYTES_MIN = 4_096;
 
 /** A client must have taken some bytes of its replies before so many looks: 10 s. */
 export const UNREAD_REPLY_LOOKS_MAX = 10;
@@ -216,6 +219,15 @@ export const LONG_REQUESTS_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 
 /** Most replies of Redis that one client may have outstanding; further requests wait. */
 export const RELAYED_REPLIES_MAX = 65_536;
+
+/**
+ * Keys of writes that one client may have outstanding, in bytes; further requests wait. They are held by name until the
+ * reply, and Redis takes in up to 1 GiB of requests behind one that blocks.
+ */
+export const RELAYED_KEYS_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Bytes charged to such a key beside its name: 55 as measured. */
+export const RELAYED_KEY_OVERHEAD_BYTES = 64;
 
 /**
  * Clients that wait for a reply of Redis are ended when nobody has reached it for so long, in ms. A Redis that died has

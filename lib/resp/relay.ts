@@ -17,6 +17,7 @@
  *     R has arrived. Redis queues I when it executes W, so I is on the wire before the PING's answer, and was heard.
  *  3. Without tracking nobody tells which keys: everything is dropped.
  *  4. A further request of the client, while R waits: the session is not idle, so it goes to Redis as well.
+ *  5. R never comes: the client has gone, or Redis. W may be done all the same, so at the end what it names is dropped.
  *
  * News of others waits for a PING likewise: the reply of a blocking command, a message, a push. Whoever reads what they
  * tell of finds it. MONITOR's lines do not: each PING would be a line of its own.
@@ -28,12 +29,20 @@
  */
 
 import { Buffer } from "node:buffer";
-import { READ_BUFFER_BYTES_MAX, READ_BUFFER_BYTES_MIN, RELAYED_REPLIES_MAX, REPLY_BYTES_MAX } from "../limits.ts";
+import { keyBytes } from "../protocol/key.ts";
 import { ReplyParser } from "../protocol/resp/reply_parser.ts";
 import { type Protocol, ReplyWriter } from "../protocol/resp/reply_writer.ts";
 import type { ReadThrough } from "../read_through/read_through.ts";
 import { type Expectation, isConfirmation, PUSH_HEAD_LENGTH, type TunnelKind, type Wait } from "./relayed_command.ts";
 import type { SessionState } from "./session_state.ts";
+import {
+  READ_BUFFER_BYTES_MAX,
+  READ_BUFFER_BYTES_MIN,
+  RELAYED_KEY_OVERHEAD_BYTES,
+  RELAYED_KEYS_BYTES_MAX,
+  RELAYED_REPLIES_MAX,
+  REPLY_BYTES_MAX,
+} from "../limits.ts";
 
 /** What a relay works with. */
 export interface RelayOptions {
@@ -59,6 +68,8 @@ export class Relay {
   /** What is outstanding, oldest first, from `#next` on. */
   #expectations: Expectation[] = [];
   #next = 0;
+  /** What the keys in them take. */
+  #keysBytes = 0;
   /** Confirmations of the oldest that have come. */
   #confirmed = 0;
   #isSubscribed = false;
@@ -118,7 +129,8 @@ export class Relay {
   }
 
   get #isCrowded(): boolean {
-    return !this.#isEnded && this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX;
+    if (this.#isEnded) return false;
+    return this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX || this.#keysBytes >= RELAYED_KEYS_BYTES_MAX;
   }
 
   /** True once the connection has ended. */
@@ -136,6 +148,7 @@ export class Relay {
     this.#requests.frame(frame);
     if (this.#tunnel === null) {
       this.#expectations.push(expectation);
+      this.#keysBytes += keysBytes(expectation.changed);
     } else {
       if (expectation.changed !== null || expectation.wait === "writes") this.#tunnelWait = "writes";
       if (expectation.changed === "all") this.#tunnelChangesAll = true;
@@ -210,9 +223,27 @@ export class Relay {
       // Redis, or the client, is gone.
     } finally {
       this.close();
+      this.#dropOutstanding();
       this.#isEnded = true;
       this.#tell();
     }
+  }
+
+  /** Drops what the requests that will have no reply may have changed. */
+  #dropOutstanding(): void {
+    let isUnknown = this.#tunnelWait === "writes";
+    if (this.#tunnelChangesAll || this.#state.willChangeAll) this.#drop("all");
+    for (const { changed, wait } of this.#expectations.slice(this.#next)) {
+      this.#drop(changed);
+      isUnknown ||= wait === "writes";
+    }
+    if (isUnknown) void this.#options.readThrough.caughtUp({ wrote: true });
+  }
+
+  #drop(changed: Expectation["changed"]): void {
+    const { readThrough } = this.#options;
+    if (changed === "all") readThrough.wroteAll();
+    else if (changed !== null) { for (const key of changed) readThrough.wrote(key); }
   }
 
   /** Does what was expected of the replies in `chunk`, in their order, and returns what the chunk has to wait for. */
@@ -271,14 +302,11 @@ export class Relay {
 
   /** Does what a reply asks for, and returns what it has to wait for. */
   #meet({ changed, wait, change, protocol }: Expectation, mark: number): Wait {
+    this.#keysBytes -= keysBytes(changed);
     const { readThrough, onProtocol } = this.#options;
     const state = this.#state;
-    if (changed === "all") {
-      if (state.isInTransaction) state.queueChangeOfAll();
-      readThrough.wroteAll();
-    } else if (changed !== null) {
-      for (const key of changed) readThrough.wrote(key);
-    }
+    this.#drop(changed);
+    if (changed === "all" && state.isInTransaction) state.queueChangeOfAll();
     // Queued commands have changed nothing; EXEC, which ends the transaction, will wait for all of them.
     const isQueued = state.isInTransaction && change?.kind !== "exec";
     if (change !== null && state.replied(change, mark)) readThrough.wroteAll();
@@ -295,4 +323,12 @@ export class Relay {
     this.#turn = null;
     this.#onTurn();
   }
+}
+
+function keysBytes(changed: Expectation["changed"]): number {
+  let bytes = 0;
+  if (changed !== null && changed !== "all") {
+    for (const key of changed) bytes += keyBytes(key) + RELAYED_KEY_OVERHEAD_BYTES;
+  }
+  return bytes;
 }

@@ -11,6 +11,7 @@
  */
 
 import {
+  HALF_REQUEST_GROWTH_BYTES_MIN,
   HALF_REQUEST_LOOKS_MAX,
   LEFT_CLIENT_LOOKS_MAX,
   LONG_REQUESTS_BYTES_MAX,
@@ -52,6 +53,8 @@ export class Session {
   /** Looks since the client last did what it is expected to do. */
   #looks = 0;
   #strangerLooks = 0;
+  /** Bytes that came since the last look. */
+  #receivedBytes = 0;
   /** Bytes of the read buffer that are counted among those of long requests. */
   #longBytes = 0;
 
@@ -76,6 +79,7 @@ export class Session {
           break;
         }
         request.received(count);
+        this.#receivedBytes += count;
         if (this.#working === null) this.#work();
         else this.#hasReceived = true;
         while (this.#working !== null && this.#isAheadEnough) await this.#working;
@@ -120,6 +124,7 @@ export class Session {
   look(): boolean {
     const looksMax = this.#looksMax;
     this.#looks = looksMax === Infinity ? 0 : this.#looks + 1;
+    this.#receivedBytes = 0;
     this.#strangerLooks = this.#client.isAuthenticated ? 0 : this.#strangerLooks + 1;
     if (this.#looks <= looksMax && this.#strangerLooks <= STRANGER_LOOKS_MAX) return false;
     this.cut();
@@ -130,7 +135,8 @@ export class Session {
   get #looksMax(): number {
     if (this.#sending !== null) return UNREAD_REPLY_LOOKS_MAX;
     if (this.#working !== null) return this.#hasLeft ? LEFT_CLIENT_LOOKS_MAX : Infinity;
-    return this.#isReading && this.#client.request.isHalf ? HALF_REQUEST_LOOKS_MAX : Infinity;
+    const isHalf = this.#isReading && this.#client.request.isHalf;
+    return isHalf && this.#receivedBytes < HALF_REQUEST_GROWTH_BYTES_MIN ? HALF_REQUEST_LOOKS_MAX : Infinity;
   }
 
   /** Ends it when it waits for a Redis that is away: nobody else would tell it. */

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { Admission } from "../../lib/admission.ts";
 import { eventually } from "../../e2e/support/eventually.ts";
+import { RELAYED_KEYS_BYTES_MAX } from "../../lib/limits.ts";
 import { CommandTable } from "../../lib/resp/command_table.ts";
 import { RespServer } from "../../lib/resp/resp_server.ts";
 import { value } from "../support/hand_source.ts";
@@ -180,6 +181,20 @@ Deno.test("where Redis does not invalidate, a script drops everything", async ()
   await client.expect(":1\r\n");
   assert.equal(door.parts.readThrough.hit("/k"), undefined);
 });
+
+for (const write of ["SET k new", "EVAL x 0", "FLUSHALL"]) {
+  Deno.test(`without tracking, ${write} whose reply never comes drops what it may have changed`, async () => {
+    await using door = new Door({ tracked: false });
+    await door.parts.hold("k", "held");
+    using client = await door.connect();
+    const redis = await door.relayed(client, `${write}\r\n`);
+    await redis.expect(frame(write));
+    assert.notEqual(door.parts.readThrough.hit("/k"), undefined);
+    redis[Symbol.dispose]();
+    await client.expectEnd();
+    assert.equal(door.parts.readThrough.hit("/k"), undefined);
+  });
+}
 
 for (const command of ["FLUSHALL", "SWAPDB 0 1"]) {
   Deno.test(`${command} drops everything, also within a transaction`, async () => {
@@ -596,6 +611,20 @@ Deno.test("what Redis says is handed on while it does not take requests", async 
   await client.expect(">1\r\n+news\r\n");
   taken.resolve();
   await redis.expect(frame("SET a 1"));
+});
+
+Deno.test("the keys of outstanding writes are bounded: further requests wait for replies", async () => {
+  await using door = new Door();
+  using client = await door.connect();
+  const redis = await door.relayed(client, "HGET h f\r\n");
+  await redis.expect(frame("HGET h f"));
+  const write = frame(`SET ${"k".repeat(RELAYED_KEYS_BYTES_MAX / 2)} v`);
+  await Promise.all([client.write(write + write + "PING\r\n"), redis.expect(write + write)]);
+  await settled();
+  assert.equal(door.relaying.counters.relayedCommands, 3);
+  await redis.write(":1\r\n+OK\r\n");
+  await client.expect(":1\r\n+OK\r\n");
+  await redis.expect(frame("PING"));
 });
 
 for (const request of ["SUBSCRIBE c", "MONITOR"]) {

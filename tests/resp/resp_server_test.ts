@@ -12,6 +12,7 @@ import { ABSENT, value } from "../support/hand_source.ts";
 import { TextSocket } from "../support/text_socket.ts";
 import { Parts } from "./parts.ts";
 import {
+  HALF_REQUEST_GROWTH_BYTES_MIN,
   HALF_REQUEST_LOOKS_MAX,
   LEFT_CLIENT_LOOKS_MAX,
   LONG_REQUESTS_BYTES_MAX,
@@ -223,6 +224,21 @@ Deno.test("half a request is waited for so long, a client at rest for ever", asy
   assert.equal(looksOf(session, 1_000), HALF_REQUEST_LOOKS_MAX + 1, "counted anew for the next request");
   await done;
   await socket.expectEnd();
+});
+
+Deno.test("half a request that grows is waited for", async () => {
+  using parts = new Parts();
+  const { session, client, socket, done } = await sessionOf(parts);
+  using _socket = socket;
+  await socket.write("*2\r\n$4\r\nECHO\r\n$10000000\r\n");
+  await eventually(() => client.request.isHalf);
+  for (let part = 1; part <= 3; part++) {
+    assert.equal(looksOf(session, HALF_REQUEST_LOOKS_MAX), Infinity);
+    await socket.write("x".repeat(HALF_REQUEST_GROWTH_BYTES_MIN));
+    await eventually(() => client.request.unreadBytes === part * HALF_REQUEST_GROWTH_BYTES_MIN);
+  }
+  assert.equal(looksOf(session, 1_000), 1 + HALF_REQUEST_LOOKS_MAX + 1);
+  await done;
 });
 
 Deno.test("a client that never reads is cut off when it has taken nothing for so long", async () => {
