@@ -7,9 +7,10 @@
  * so that what else the machine does falls on all.
  *
  * A process is some percent faster or slower than the next of its kind for as long as it lives, so one run says little
- * however long it is. Every run adds to `.tools/page_cost.jsonl`; the results are of all runs, each counting once.
+ * however long it is. Every run adds to `.tools/page_cost.jsonl`; the results are of all runs, each counting once. The
+ * middle is a median, since what disturbs a turn only ever makes it slower, now and then by half.
  *
- *   --rounds N   rounds of this run; 6 unless told
+ *   --rounds N   rounds of this run; 6 unless told; 0 sums up what is there
  *   --fresh      forgets earlier runs
  */
 
@@ -21,16 +22,15 @@ import { loadCore, pin, redisCore, serverCore, stepAside } from "./cores.ts";
 import { machine } from "./coherence/machine.ts";
 import { endAllOnInterrupt } from "./interrupt.ts";
 import { runLoad } from "./load.ts";
-import { describeMean, type Mean, meanOf } from "./mean.ts";
-import { written, writtenSpread } from "./spread.ts";
+import { spreadOf, written, writtenSpread } from "./spread.ts";
 
 const CLOSED_MAX = 1.01;
 const OPEN_MAX = 1.03;
 const CLIENTS = 64;
 const SECONDS = 2;
 const WARMUP_SECONDS = 2;
-/** With fewer an interval says nothing. */
-const RUNS_MIN = 4;
+/** With fewer there is no interval. */
+const RUNS_MIN = 6;
 const KEY = "bench:0000000";
 const RESULTS = new URL("results/page-cost.txt", import.meta.url);
 const ROUNDS = new URL("../.tools/page_cost.jsonl", import.meta.url);
@@ -140,25 +140,35 @@ function shuffled<T>(all: readonly T[]): T[] {
   return all.map((one) => ({ one, at: Math.random() })).sort((a, b) => a.at - b.at).map(({ one }) => one);
 }
 
-/** Returns the ratio over all runs; `null` when there are too few. */
-function ratio(rounds: readonly Round[], name: Name, to: Name): Mean | null {
-  const runs = Map.groupBy(
-    rounds.filter((round) => round[name] !== undefined && round[to] !== undefined),
-    (r) => r.run,
-  );
-  if (runs.size < RUNS_MIN) return null;
-  return meanOf([...runs.values()].map((of) => meanOf(of.map((round) => round[name]! / round[to]!)).mean));
+/** A median, and the interval that holds the true one in 95 of 100 benches: between two values by their rank. */
+interface Middle {
+  readonly median: number;
+  readonly from: number;
+  readonly to: number;
 }
 
-function verdict(text: string, mean: Mean | null, max: number): string {
-  if (mean === null) return `target: ${text} at most ${max}: not measured`;
-  const word = mean.to <= max ? "met" : mean.from > max ? "MISSED" : "cannot be told from so few runs";
-  return `target: ${text} at most ${written(max)}: ${describeMean(mean)}, ${word}`;
+/** Returns the ratio over all runs; `null` when there are too few. */
+function ratio(rounds: readonly Round[], name: Name, to: Name): Middle | null {
+  const both = rounds.filter((round) => round[name] !== undefined && round[to] !== undefined);
+  const runs = [...Map.groupBy(both, (round) => round.run).values()];
+  if (runs.length < RUNS_MIN) return null;
+  const ratios = runs
+    .map((of) => spreadOf(of.map((round) => round[name]! / round[to]!)).median)
+    .sort((a, b) => a - b);
+  const rank = Math.max(0, Math.floor((ratios.length - 1.96 * Math.sqrt(ratios.length)) / 2));
+  return { median: spreadOf(ratios).median, from: ratios[rank], to: ratios[ratios.length - 1 - rank] };
+}
+
+function verdict(text: string, middle: Middle | null, max: number): string {
+  if (middle === null) return `target: ${text} at most ${max}: not measured`;
+  const { median, from, to } = middle;
+  const word = to <= max ? "met" : from > max ? "MISSED" : `${median <= max ? "met" : "missed"} by the median alone`;
+  return `target: ${text} at most ${written(max)}: ${median.toFixed(3)} (${from.toFixed(3)}–${to.toFixed(3)}), ${word}`;
 }
 
 endAllOnInterrupt();
 const earlier = await earlierRounds();
-const rounds = [...earlier, ...await measure(Number(values.rounds))];
+const rounds = [...earlier, ...(values.rounds === "0" ? [] : await measure(Number(values.rounds)))];
 await Deno.mkdir(new URL(".", ROUNDS), { recursive: true });
 await Deno.writeTextFile(ROUNDS, rounds.map((round) => JSON.stringify(round) + "\n").join(""));
 const row = (name: Name, what: string): string => {
@@ -171,7 +181,7 @@ const text = [
   `${
     new Set(rounds.map(({ run }) => run)).size
   } runs, ${rounds.length} rounds of ${SECONDS} s each; hits of 100 bytes over HTTP by ${CLIENTS} clients; server on core ${serverCore}, load on core ${loadCore}`,
-  "CPU us of a hit, user and system: median (min-max); ratios are of the same round, a mean for each run: geometric mean of runs (95 % interval)",
+  "CPU us of a hit, user and system: median (min-max); ratios are of the same round, a median for each run: median of runs (95 % interval)",
   "",
   row("before", "before there was a page"),
   row("closed", "page closed"),

@@ -15,7 +15,6 @@ import { parseArgs } from "node:util";
 import { Rig } from "../../e2e/coherence/rig.ts";
 import { RedisServer } from "../../e2e/support/redis_server.ts";
 import type { Coherence } from "../../lib/config/settings.ts";
-import { describeMean, type Mean, meanOf } from "../mean.ts";
 import { machine } from "./machine.ts";
 
 const RATIO_MIN = 0.9;
@@ -99,6 +98,25 @@ function spread(numbers: readonly number[], digits: number): string {
   const sorted = [...numbers].sort((a, b) => a - b);
   const at = (part: number): string => sorted[Math.round((sorted.length - 1) * part)].toFixed(digits);
   return `${median(numbers).toFixed(digits)} (${at(0.1)}–${at(0.9)})`;
+}
+
+/** The geometric mean of ratios, and the interval that holds the true one in 95 of 100 benches. */
+interface Mean {
+  readonly mean: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+function meanOf(ratios: readonly number[]): Mean {
+  const logs = ratios.map(Math.log);
+  const mean = logs.reduce((sum, log) => sum + log, 0) / logs.length;
+  const variance = logs.reduce((sum, log) => sum + (log - mean) ** 2, 0) / Math.max(1, logs.length - 1);
+  const error = 1.96 * Math.sqrt(variance / logs.length);
+  return { mean: Math.exp(mean), from: Math.exp(mean - error), to: Math.exp(mean + error) };
+}
+
+function describeMean({ mean, from, to }: Mean): string {
+  return `${mean.toFixed(3)} (${from.toFixed(3)}–${to.toFixed(3)})`;
 }
 
 /** Measures one size and returns its lines, and the ratio of rates. */

@@ -42,5 +42,5 @@ function noteOf(hotKeys, sampledOneIn) {
   if (hotKeys === null) return "Switched off by CACHE_HOT_KEYS=0.";
   if (hotKeys.keys.length === 0) return "No hits of late.";
   const sample = sampledOneIn === 1 ? "all of them" : `one in ${sampledOneIn}`;
-  return `Share of the hits, by ${sample}; older ones fade, by half in ${hotKeys.halfLifeSeconds} s.`;
+  return `Share of the hits, counted from ${sample}; older ones fade, by half in ${hotKeys.halfLifeSeconds} s.`;
 }
