@@ -302,7 +302,6 @@ export const COMMANDS: readonly string[] = [
   lines("BLPOP list 0", "GET text", "BRPOP list 0.01", "BLMOVE list list LEFT LEFT 0.01", "GET text"),
   lines("BZPOPMIN nosuch 0.01", "XREAD BLOCK 1 STREAMS nosuch 0", "WAIT 0 10", "GET text"),
   lines("BLPOP nosuch 0", "GET text"),
-  lines("SET text new", "BLPOP nosuch 0", "SUBSCRIBE c", "SET text newer"),
   lines("BLPOP list x", "BLPOP list -1", "BLPOP", "BLPOP text 0"),
 
   // The connection itself.
