@@ -10,8 +10,8 @@
  *   free      one ring of unused slots, last freed first taken
  *
  * **Slots.** An item is a number. Its record lies at that number in one typed array, so a hit touches few cache lines,
- * allocates nothing, and the garbage collector has no objects to follow. One array, because a step of indirection at
- * each of the five links of a hit made it twice as slow. Copying 32 MB at once would take 25 to 50 ms, so when the
+ * allocates nothing, and the garbage collector has no objects to follow. One array, because chunks, an indirection for
+ * each neighbour, doubled the time of moving an item to the front. Copying 16 MB at once took 25 to 50 ms, so when the
  * array grows (by half) or shrinks (to a half), each operation moves 16 records until all are moved; meanwhile there
  * are two arrays, and a record is in the old one when its number is below a mark. Where fewer than half of the slots
  * are used, each removal moves up to two items out of the last slots. Keys and values lie in chunks: an array of
@@ -154,9 +154,8 @@ const MOVED = -1;
 /** Unused slots that are kept beside as many as there are items. */
 const SPARE_SLOTS = 16;
 
-// What a step moves when records or buckets are being moved. Records grow by half, so they are all moved when a
-// thirty-second as many sets have come; and buckets when a sixteenth of their number have. Neither has to grow again
-// before that.
+// What a step moves. All of n records or buckets are moved after n / 16 operations; until records have to grow again at
+// least n / 2 items must come, and until buckets have to, three quarters as many.
 const SLOTS_PER_STEP = 16;
 const BUCKETS_PER_STEP = 16;
 const NO_NUMBERS = new Int32Array(0);
