@@ -7,15 +7,16 @@
  *
  * Each case runs several times, step by step the same, and of each operation the shortest of its times counts; the
  * longest of these is the figure. What the structure costs comes back at the same operation each time; being preempted
- * does not, nor does a pause of the garbage collector unless it always strikes there. The longest time of all, with
- * everything that the machine did meanwhile, stands beside it.
+ * does not. Nor does a pause of the garbage collector, because before each case a random amount of garbage is made, so
+ * that the collector strikes elsewhere in each round (without it, it came back at the same operations, as what it
+ * reacts to comes back). The longest time of all, with everything that the machine did meanwhile, stands beside it.
  */
 
 import { LruTtlCache } from "../../lib/cache/lru_ttl_cache.ts";
 
 const isQuick = Deno.args.includes("--quick");
 const SIZES = isQuick ? [1_000, 100_000] : [1_000, 10_000, 100_000, 1_000_000];
-const ROUNDS = isQuick ? 3 : 5;
+const ROUNDS = isQuick ? 3 : 7;
 const VALUE = { name: "value" };
 const TTL_MS = 3_600_000;
 
@@ -30,8 +31,14 @@ function keysOf(count: number): string[] {
   return Array.from({ length: count }, (_, i) => flatten.decode(bytesOf.encode(`/user:${i}`)));
 }
 
-function collect(): void {
+let garbage: unknown[] = [];
+
+/** Collects, then makes up to 8 MB of young objects and up to 32 MB of array buffers: what the collector reacts to. */
+function shake(): void {
+  garbage = [];
   (globalThis as { gc?: () => void }).gc?.();
+  for (let left = Math.random() * 2 ** 10; left > 0; left--) garbage.push(new Array(2 ** 10).fill(undefined));
+  for (let left = Math.random() * 2 ** 5; left > 0; left--) garbage.push(new Uint8Array(2 ** 20));
 }
 
 /** Times `operation` for each number below `count` and enters it under `name`. */
@@ -40,7 +47,7 @@ function time(
   name: string,
   { count, operation }: { count: number; operation: (i: number) => void },
 ): void {
-  collect();
+  shake();
   const entry = cases[name] ??= { shortestMs: new Float64Array(count).fill(Infinity), longestMs: 0 };
   for (let i = 0; i < count; i++) {
     const startMs = performance.now();

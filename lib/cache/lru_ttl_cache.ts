@@ -2,25 +2,32 @@
  * A cache in memory: least recently used items leave first, every item has a deadline, and bytes are bounded as well.
  * Every operation is O(1) in the worst case, also when a million items expire at one instant. No timers, no imports.
  *
- *   key ─hash─▶ buckets ──▶ slot ──▶ record, 32 bytes: newer │ older │ sooner │ later │ chain │ hash │ deadline
- *                                    item, 2 pointers: key │ value
+ *   key ─hash─▶ buckets ──▶ slot ──▶ record, 32 bytes: newer │ older │ chain │ hash │ deadline │ sooner │ later
+ *                                    place, 2 pointers: key │ value
  *
  *   recency   one ring of all items through newer/older: its two ends are the most and the least recently used
- *   expiry    rings through sooner/later: one queue, and the slots of a timing wheel
+ *   expiry    rings through sooner/later: one queue, and the rings of a timing wheel
  *   free      one ring of unused slots, last freed first taken
  *
- * **Slots.** An item is a number. What belongs to it lies at that number in chunks of typed arrays, so a hit touches
- * few cache lines, allocates nothing, and the garbage collector has no objects to follow. Chunks, not one array that
- * doubles: copying 16 MB took 25 to 50 ms. Only the first chunk grows by doubling, so a small cache stays small
- * whatever its bound. Where fewer than half of the slots are used, each removal moves up to two items out of the last
- * chunk.
+ * **Slots.** An item is a number. Its record lies at that number in one typed array, so a hit touches few cache lines,
+ * allocates nothing, and the garbage collector has no objects to follow. One array, because chunks, an indirection for
+ * each neighbour, doubled the time of moving an item to the front. Copying 16 MB at once took 25 to 50 ms, so when the
+ * array grows (by half) or shrinks (to a half), each operation moves 16 records until all are moved; meanwhile there
+ * are two arrays, and a record is in the old one when its number is below a mark. Where fewer than half of the slots
+ * are used, each removal moves up to two items out of the last slots. Keys and values lie in chunks: an array of
+ * pointers cannot be made in constant time.
  *
- * **Index.** Linear hashing (Litwin, 1980): two buckets are split when an item comes, so the table never stops to
- * rehash. A `Map` does: at 1 M items one `set` took 50 to 130 ms, again and again as keys come and go, and one that
- * held 9 M threw `Map maximum size exceeded` when 8 M more had come and gone. The price is that each key is hashed
- * here, about 1.3 ns a character, where `Map` keeps the hash in the string, so that hits in a small cache are somewhat
- * slower than its. The hash is seeded per process but not cryptographic: chosen collisions are made hard, not ruled
- * out. 'O(1)' counts the steps of an operation, where the length of the key and of a chain (about 1.3) are given.
+ * **Index.** A table of chains. It is doubled and halved like the records, a few buckets with each operation; whoever
+ * looks for a key moves its bucket first, and then only the new table counts. A `Map` is faster to ask, because it
+ * keeps the hash in the string, but stops to rehash: at 1 M items one `set` took 50 to 130 ms, again and again as keys
+ * come and go, and one that held 9 M threw `Map maximum size exceeded` when 8 M more had come and gone.
+ *
+ * **Hash.** Reading a character costs about 1 ns, so at first a hash looks at no more than eight of them. When five
+ * keys have the same hash, the keys of this cache are such that samples do not tell them apart (or somebody chose
+ * them): from then on, until `clear`, it hashes whole keys, and those that are there are hashed anew as their buckets
+ * are moved. Hashes are seeded by numbers that the process draws; they are not cryptographic: chosen collisions are
+ * made hard, not ruled out. 'O(1)' counts the steps of an operation, where the length of the key and of a chain (1.4
+ * on average when it is fullest) are given.
  *
  * **Expiry.** An item that lives for the default time or less, and ends no sooner than the last in the queue, goes to
  * the end of the queue: with one TTL that is all items, in exact order. The others go to a hierarchical timing wheel
@@ -43,12 +50,13 @@
  * that it must push out; each of those was paid for by the `set` that brought it. The first `bytes` in a cache without
  * `bytesMax` cost a step for every 4,096 items. `expire`: proportional to its budget. `clear`: constant without
  * `onRemove`, else one call an item. Iteration and `checkInvariants`: all items. Memory without key and value: see
- * `bench/results/cache.txt`; 57 bytes an item, 8 more when bytes are counted, and some 20 KB a cache.
+ * `bench/results/cache.txt`; 57 bytes an item when a million fill a cache, 53 to 75 on the way there and twice the
+ * records' 32 while they are moved; 8 more when bytes are counted; and some 20 KB a cache.
  *
- * **Invariants** (`checkInvariants`): each item is in the recency ring, in one expiry ring and in the chain of its
- * hash; the queue is in order of deadlines; no deadline in the wheel lies before the cursor; only the open ring can
+ * **Invariants** (`checkInvariants`): each item is in the recency ring, in one expiry ring and in one chain, that of
+ * its hash; the queue is in order of deadlines; no deadline in the wheel lies before the cursor; only the open ring can
  * begin at the cursor above level 0; `nextDueMs` is not later than any deadline; the bytes are the sum of the items'
- * bytes.
+ * bytes; records, buckets and places are no more than a constant times what the items need, except while moving.
  */
 
 /** Why an item left. `replaced` is told also when the new value was too large to be kept. */
@@ -56,7 +64,9 @@ export type RemoveReason = "expired" | "evicted" | "deleted" | "replaced" | "cle
 
 /** What a cache is made with. */
 export interface LruTtlCacheOptions<V> {
-  /** Most items held: a positive integer. Nothing is allocated for items that never come. */
+  /**
+   * Most items held: a positive integer; more than 2^27 counts as 2^27. Nothing is allocated for items that never come.
+   */
   entriesMax: number;
   /** How long an item lives when `set` does not say, in milliseconds: positive, finite. */
   ttlMs: number;
@@ -83,34 +93,31 @@ export interface LruTtlCacheSetOptions {
   bytes?: number;
 }
 
-// Chunks of 2^12 slots, 128 KiB of records: made in 0.1 ms. At 2^14 making one took up to 2.7 ms and filling a cache of
-// 1 M items twice as long, because such arrays wake the garbage collector.
-const CHUNK_BITS = 12;
-const CHUNK_SLOTS = 1 << CHUNK_BITS;
-const CHUNK_MASK = CHUNK_SLOTS - 1;
-const FIRST_CHUNK_SLOTS = 16;
+/** What `checkInvariants` found a cache to be doing, so that a test can tell that it got there. */
+export interface LruTtlCacheState {
+  /** Records are being moved to an array of another size. */
+  movesRecords: boolean;
+  /** Buckets are being moved to a table of another size, or to whole hashes. */
+  movesBuckets: boolean;
+  /** Keys are hashed whole, since samples did not tell them apart. */
+  hashesWhole: boolean;
+  /** Some of the items have a whole and some still a sampled hash. */
+  hasMixedHashes: boolean;
+  /** Most items in one chain of the index. */
+  chainMax: number;
+}
 
-// Chunk 0 holds no items but the anchors, one for each ring; a slot number below CHUNK_SLOTS is an anchor.
-const RECENCY = 0;
-const QUEUE = 1;
-const FREE = 2;
-const WHEEL = 3;
-
-// A record: seven fields of 32 bits, where the deadline takes two (as the fourth number of 64 bits).
+// A record: eight numbers of 32 bits, of which two are the deadline (the third number of 64 bits). What a hit needs
+// comes first: arrays begin at a multiple of 16 bytes and not of 32, so the halves of a record can be in two cache lines.
 const RECORD_BITS = 3;
 const NEWER = 0;
 const OLDER = 1;
-const SOONER = 2;
-const LATER = 3;
-const CHAIN = 4;
-const HASH = 5;
+const CHAIN = 2;
+const HASH = 3;
 const DEADLINE_BITS = 2;
-const DEADLINE = 3;
-
-// Two buckets an item keep chains short (4 bytes each); they are given back above four.
-const BUCKETS_MIN = 16;
-const BUCKETS_PER_ITEM = 2;
-const BUCKETS_PER_ITEM_MAX = 4;
+const DEADLINE = 2;
+const SOONER = 6;
+const LATER = 7;
 
 // The wheel: a tick is a millisecond, moved so that all are positive, and split in two parts that fit 32-bit
 // operations.
@@ -122,6 +129,41 @@ const LOW = 2 ** (DIGIT_BITS * LOW_LEVELS);
 const TICK_OFFSET = 2 ** 52;
 const TICK_MAX = Number.MAX_SAFE_INTEGER;
 
+// The first records are anchors, one for each ring; the slots of items come behind them.
+const RECENCY = 0;
+const QUEUE = 1;
+const FREE = 2;
+const WHEEL = 3;
+const FIRST = WHEEL + LEVELS * DIGITS;
+
+// Records are kept in one array that grows by half and shrinks to a half. 2^27 slots are 4 GiB of them.
+const SLOTS_MIN = FIRST + 16;
+const SLOTS_MAX = 2 ** 27;
+
+// Keys and values lie in chunks of 2^12 slots, because an array of pointers cannot be made in constant time. Only the
+// first chunk grows by doubling, so a small cache stays small whatever its bound.
+const CHUNK_BITS = 12;
+const CHUNK_SLOTS = 1 << CHUNK_BITS;
+const CHUNK_MASK = CHUNK_SLOTS - 1;
+const CHUNK_SLOTS_MIN = 16;
+
+// Buckets, of 4 bytes, are doubled when three of four have an item on average, and halved at one of eight.
+const BUCKETS_MIN = 16;
+const MOVED = -1;
+
+/** Unused slots that are kept beside as many as there are items. */
+const SPARE_SLOTS = 16;
+
+// What a step moves. All of n records or buckets are moved after n / 16 operations; until records have to grow again at
+// least n / 2 items must come, and until buckets have to, three quarters as many.
+const SLOTS_PER_STEP = 16;
+const BUCKETS_PER_STEP = 16;
+const NO_NUMBERS = new Int32Array(0);
+const NO_DEADLINES = new Float64Array(0);
+
+/** Most keys of one sampled hash; the next makes the cache hash whole keys from then on. */
+const TWINS_MAX = 4;
+
 /** Most dead items that a `set` removes beyond what it needs, and most steps that it makes in the wheel. */
 const SWEPT_PER_SET = 8;
 const STEPS_PER_SET = 24;
@@ -129,21 +171,43 @@ const STEPS_PER_SET = 24;
 /** Most dead items that `expire` removes when it is not told: well under a millisecond. */
 const EXPIRE_BUDGET = 1_000;
 
-const SEED = Math.floor(Math.random() * 2 ** 32) | 0;
+// Odd numbers that nobody outside the process knows.
+const [SEED, A, B, C, D] = Array.from({ length: 5 }, () => Math.floor(Math.random() * 2 ** 32) | 1);
 
-/** Two lanes of two characters each, so that multiplications overlap; the last lines mix high bits into low ones. */
-function hashOf(key: string): number {
+/**
+ * A hash of the length and eight characters: the last six, which tell `user:1` from `user:2`, the middle one and that
+ * at a quarter. Shorter keys are taken whole.
+ */
+function sampledHash(key: string): number {
+  const length = key.length;
+  if (length < 8) return wholeHash(key);
+  let hash = SEED ^ length ^ key.charCodeAt(length - 1) ^ (key.charCodeAt(length - 2) << 8) ^
+    (key.charCodeAt(length - 3) << 16) ^ (key.charCodeAt(length - 4) << 24);
+  hash = Math.imul(hash, A);
+  hash ^= (hash >>> 15) ^ key.charCodeAt(length - 5) ^ (key.charCodeAt(length - 6) << 8) ^
+    (key.charCodeAt(length >> 1) << 16) ^ (key.charCodeAt(length >> 2) << 24);
+  hash = Math.imul(hash, B);
+  return hash ^ (hash >>> 16);
+}
+
+/** A hash of all characters, in two lanes so that multiplications overlap. */
+function wholeHash(key: string): number {
   const length = key.length;
   let a = SEED ^ length;
   let b = ~SEED;
   let i = 0;
   for (; i + 3 < length; i += 4) {
-    a = Math.imul(a ^ (key.charCodeAt(i) | (key.charCodeAt(i + 1) << 16)), 0x9e3779b1);
-    b = Math.imul(b ^ (key.charCodeAt(i + 2) | (key.charCodeAt(i + 3) << 16)), 0x7feb352d);
+    a = Math.imul(Math.imul(a ^ key.charCodeAt(i), A) ^ key.charCodeAt(i + 1), B);
+    b = Math.imul(Math.imul(b ^ key.charCodeAt(i + 2), C) ^ key.charCodeAt(i + 3), D);
     a ^= a >>> 15;
     b ^= b >>> 13;
   }
-  for (; i < length; i++) a = Math.imul(a ^ key.charCodeAt(i), 0x846ca68b);
+  for (; i < length; i++) a = Math.imul(a ^ key.charCodeAt(i), C);
+  return mixed(a, b);
+}
+
+/** Mixes high bits into the low ones, which choose the bucket. */
+function mixed(a: number, b: number): number {
   a ^= Math.imul(b ^ (b >>> 15), 0x9e3779b1);
   a = Math.imul(a ^ (a >>> 16), 0x7feb352d);
   return a ^ (a >>> 15);
@@ -188,24 +252,39 @@ export class LruTtlCache<V> {
 
   readonly #onRemove: ((key: string, value: V, reason: RemoveReason) => void) | undefined;
 
-  #records: Int32Array[] = [];
-  #deadlines: Float64Array[] = [];
+  // While records are being moved, from the last to the first, those below #movedTo are still in the old arrays.
+  #records = NO_NUMBERS;
+  #deadlines = NO_DEADLINES;
+  #oldRecords = NO_NUMBERS;
+  #oldDeadlines = NO_DEADLINES;
+  #movedTo = 0;
+  #slotsEnd = FIRST;
+
   #items: unknown[][] = [];
   #sizes: Float64Array[] = [];
   #countsBytes: boolean;
-  #slotsEnd = CHUNK_SLOTS;
-  #slotsMade = CHUNK_SLOTS;
+  #placesMade = 0;
   #compactions = 0;
   #size = 0;
   #bytes = 0;
 
-  #buckets: Int32Array[] = [];
-  #bucketsEnd = BUCKETS_MIN;
-  #bucketMask = BUCKETS_MIN - 1;
+  // While buckets are being moved, an old one says MOVED or holds what is not yet in the new ones.
+  #buckets = NO_NUMBERS;
+  #oldBuckets = NO_NUMBERS;
+  #bucketsMoved = 0;
+  #isMoving = false;
 
-  // A miss is often followed by a set of the same key: the hash need not be computed again.
-  #missedKey = "";
-  #missedHash = hashOf("");
+  // Whole hashes: from when samples did not tell keys apart. Then items of both kinds are there until all are moved.
+  #isWhole = false;
+  #isMixed = false;
+  #makesWhole = false;
+  #twins = 0;
+
+  // A miss is often followed by a set of the same key, which then need be neither hashed nor looked for.
+  #isAbsent = false;
+  #absentKey = "";
+  #absentHash = 0;
+
   #nextDueMs = Infinity;
   #queueDueMs = Infinity;
   #wheelDueMs = Infinity;
@@ -231,7 +310,7 @@ export class LruTtlCache<V> {
     if (!Number.isFinite(ttlMs) || ttlMs <= 0) {
       throw new RangeError(`Cannot make a cache: a positive finite ttlMs is needed: received ${ttlMs}`);
     }
-    this.#entriesMax = entriesMax;
+    this.#entriesMax = Math.min(entriesMax, SLOTS_MAX - FIRST);
     this.#bytesMax = bytesMax ?? Number.MAX_SAFE_INTEGER;
     this.#ttlMs = ttlMs;
     this.#nowMs = nowMs;
@@ -252,50 +331,65 @@ export class LruTtlCache<V> {
 
   /** Returns the live value of `key` and makes it the most recently used; undefined when absent. Removes a dead one. */
   get(key: string): V | undefined {
-    // The same steps as in #find, #unlink and #insert, written out: get and set take a tenth less time so.
-    const hash = hashOf(key);
+    if (this.#isMoving) return this.#getWhileMoving(key);
+    // The same steps as in #getWhileMoving, written out for records that are all in one array.
+    const hash = this.#isWhole ? wholeHash(key) : sampledHash(key);
     const records = this.#records;
-    let bucket = hash & this.#bucketMask;
-    if (bucket >= this.#bucketsEnd) bucket &= this.#bucketMask >>> 1;
-    let slot = this.#buckets[bucket >>> CHUNK_BITS][bucket & CHUNK_MASK];
+    const buckets = this.#buckets;
+    let twins = 0;
+    let slot = buckets[hash & (buckets.length - 1)];
     while (slot !== 0) {
-      const chunk = slot >>> CHUNK_BITS;
-      const record = records[chunk];
-      const at = (slot & CHUNK_MASK) << RECORD_BITS;
-      if (record[at + HASH] === hash) {
-        const items = this.#items[chunk];
-        const item = (slot & CHUNK_MASK) << 1;
+      const at = slot << RECORD_BITS;
+      if (records[at + HASH] === hash) {
+        const items = this.#items[(slot - FIRST) >>> CHUNK_BITS];
+        const item = ((slot - FIRST) & CHUNK_MASK) << 1;
         if (items[item] === key) {
-          if (this.#nowMs() >= this.#deadlines[chunk][(at >> 1) + DEADLINE]) {
+          const nowMs = this.#nowMs();
+          if (nowMs >= this.#nextDueMs && nowMs >= this.#deadlines[(slot << DEADLINE_BITS) + DEADLINE]) {
             this.#remove(slot, "expired");
             this.#finish();
             return undefined;
           }
-          const newer = record[at];
+          const newer = records[at];
           if (newer !== RECENCY) {
-            const older = record[at + OLDER];
-            records[newer >>> CHUNK_BITS][((newer & CHUNK_MASK) << RECORD_BITS) + OLDER] = older;
-            records[older >>> CHUNK_BITS][(older & CHUNK_MASK) << RECORD_BITS] = newer;
-            const anchor = records[0];
-            const first = anchor[OLDER];
-            record[at] = RECENCY;
-            record[at + OLDER] = first;
-            records[first >>> CHUNK_BITS][(first & CHUNK_MASK) << RECORD_BITS] = slot;
-            anchor[OLDER] = slot;
+            const older = records[at + OLDER];
+            records[(newer << RECORD_BITS) + OLDER] = older;
+            records[older << RECORD_BITS] = newer;
+            const first = records[OLDER];
+            records[at] = RECENCY;
+            records[at + OLDER] = first;
+            records[first << RECORD_BITS] = slot;
+            records[OLDER] = slot;
           }
           return items[item + 1] as V;
         }
+        twins++;
       }
-      slot = record[at + CHAIN];
+      slot = records[at + CHAIN];
     }
-    this.#missedKey = key;
-    this.#missedHash = hash;
+    this.#isAbsent = twins === 0;
+    this.#absentKey = key;
+    this.#absentHash = hash;
     return undefined;
+  }
+
+  #getWhileMoving(key: string): V | undefined {
+    this.#move();
+    const slot = this.#find(key, this.#hashOf(key));
+    if (slot === 0) return undefined;
+    if (this.#nowMs() >= this.#deadline(slot)) {
+      this.#remove(slot, "expired");
+      this.#finish();
+      return undefined;
+    }
+    this.#unlink(slot, NEWER);
+    this.#insert(slot, NEWER, RECENCY, this.#field(RECENCY, OLDER));
+    return this.#value(slot);
   }
 
   /** Returns the live value of `key`, undefined when absent. Changes nothing. */
   peek(key: string): V | undefined {
-    const slot = this.#find(key, hashOf(key));
+    const slot = this.#find(key, this.#hashOf(key));
     return slot === 0 || this.#nowMs() >= this.#deadline(slot) ? undefined : this.#value(slot);
   }
 
@@ -306,7 +400,7 @@ export class LruTtlCache<V> {
 
   /** Returns the milliseconds until `key` is dead, more than 0; undefined when absent. Changes nothing. */
   remainingMs(key: string): number | undefined {
-    const slot = this.#find(key, hashOf(key));
+    const slot = this.#find(key, this.#hashOf(key));
     if (slot === 0) return undefined;
     const remainingMs = this.#deadline(slot) - this.#nowMs();
     return remainingMs > 0 ? remainingMs : undefined;
@@ -355,8 +449,18 @@ export class LruTtlCache<V> {
     if (Number.isNaN(deadlineMs)) throw new RangeError(`Cannot set: a number from nowMs is needed: received ${nowMs}`);
 
     if (nowMs >= this.#nextDueMs) this.#sweep(nowMs, { removals: SWEPT_PER_SET, steps: STEPS_PER_SET });
-    const hash = key === this.#missedKey ? this.#missedHash : hashOf(key);
-    let slot = this.#find(key, hash);
+    if (this.#isMoving) this.#move();
+    let slot = 0;
+    let hash = this.#absentHash;
+    if (this.#isAbsent && key === this.#absentKey) this.#isAbsent = false;
+    else {
+      hash = this.#hashOf(key);
+      slot = this.#find(key, hash);
+      if (slot === 0 && this.#twins >= TWINS_MAX && !this.#isWhole) {
+        this.#hashWhole();
+        hash = this.#hashOf(key);
+      }
+    }
     if (bytes > this.#bytesMax) {
       if (slot !== 0) this.#remove(slot, nowMs >= this.#deadline(slot) ? "expired" : "replaced");
       this.#finish();
@@ -371,18 +475,14 @@ export class LruTtlCache<V> {
       while (this.#bytes > this.#bytesMax - bytes) this.#evict(nowMs);
       slot = this.#claim(nowMs);
       this.#chain(slot, hash);
-      this.#items[slot >>> CHUNK_BITS][(slot & CHUNK_MASK) << 1] = key;
     }
-    this.#items[slot >>> CHUNK_BITS][((slot & CHUNK_MASK) << 1) + 1] = value;
-    this.#deadlines[slot >>> CHUNK_BITS][((slot & CHUNK_MASK) << DEADLINE_BITS) + DEADLINE] = deadlineMs;
+    this.#setItem(slot, key, value);
+    this.#setDeadline(slot, deadlineMs);
     if (bytes !== 0 && !this.#countsBytes) this.#countBytes();
-    if (this.#countsBytes) {
-      this.#sizes[slot >>> CHUNK_BITS][slot & CHUNK_MASK] = bytes;
-      this.#bytes += bytes;
-    }
-    const anchors = this.#records[0];
-    this.#insert(slot, NEWER, RECENCY, anchors[OLDER]);
-    const last = anchors[(QUEUE << RECORD_BITS) + SOONER];
+    this.#setBytes(slot, bytes);
+    this.#bytes += bytes;
+    this.#insert(slot, NEWER, RECENCY, this.#field(RECENCY, OLDER));
+    const last = this.#field(QUEUE, SOONER);
     if (ttlMs <= this.#ttlMs && (last === QUEUE || deadlineMs >= this.#deadline(last))) {
       this.#insert(slot, SOONER, last, QUEUE);
       if (last === QUEUE) this.#queueDueMs = deadlineMs;
@@ -394,7 +494,7 @@ export class LruTtlCache<V> {
 
   /** Removes `key`; true when a live item was there. */
   delete(key: string): boolean {
-    const slot = this.#find(key, hashOf(key));
+    const slot = this.#find(key, this.#hashOf(key));
     if (slot === 0) return false;
     const isLive = this.#nowMs() < this.#deadline(slot);
     this.#remove(slot, isLive ? "deleted" : "expired");
@@ -458,8 +558,11 @@ export class LruTtlCache<V> {
     }
   }
 
-  /** Throws an Error when an invariant of the head of this file is broken. For tests: it looks at all items. */
-  checkInvariants(): void {
+  /**
+   * Throws an Error when an invariant of the head of this file is broken, and returns in which of its rarer states the
+   * cache is. For tests: it looks at all items.
+   */
+  checkInvariants(): LruTtlCacheState {
     const check = (holds: boolean, invariant: string): void => {
       if (!holds) throw new Error(`Broken invariant: ${invariant}`);
     };
@@ -468,7 +571,7 @@ export class LruTtlCache<V> {
       const slots: number[] = [];
       for (let last = anchor, slot = this.#field(anchor, field + 1); slot !== anchor;) {
         check(this.#field(slot, field) === last, "a ring is linked both ways");
-        check(slot >= CHUNK_SLOTS && slot < this.#slotsEnd, "a ring holds slots in use");
+        check(slot >= FIRST && slot < this.#slotsEnd, "a ring holds slots in use");
         slots.push(slot);
         check(slots.length <= this.#slotsEnd, "a ring ends");
         last = slot;
@@ -482,16 +585,40 @@ export class LruTtlCache<V> {
       "the recency ring holds `size` items, at most entriesMax",
     );
     const free = ring(FREE, NEWER);
-    check(items.size + free.length === this.#slotsEnd - CHUNK_SLOTS, "each slot is used or free");
-    check(this.#slotsEnd - CHUNK_SLOTS <= 2 * this.#size + 2 * CHUNK_SLOTS, "slots are given back");
-    check(this.#bucketsEnd <= BUCKETS_PER_ITEM_MAX * this.#size + BUCKETS_MIN, "buckets are given back");
+    check(items.size + free.length === this.#slotsEnd - FIRST, "each slot is used or free");
+    check(this.#slotsEnd - FIRST <= 2 * this.#size + SPARE_SLOTS + 2, "slots are given back");
+    const slots = this.#records.length >>> RECORD_BITS;
+    check(this.#slotsEnd <= slots && this.#movedTo <= slots, "there is a record for each slot");
+    check(this.#slotsEnd - FIRST <= this.#placesMade, "there is a place for each slot");
+    check(this.#isMoving === (this.#movedTo > 0 || this.#oldBuckets.length > 0), "isMoving tells whether a move is on");
+    check(!this.#isMixed || this.#isMoving, "hashes are mixed only while a move is on");
+    if (!this.#isMoving) {
+      check(slots <= Math.max(SLOTS_MIN, 4 * this.#slotsEnd), "records are given back");
+      check(this.#buckets.length <= Math.max(BUCKETS_MIN, 8 * this.#size), "buckets are given back");
+    }
+    const chained = new Set<number>();
+    let chainMax = 0;
+    for (const buckets of [this.#buckets, this.#oldBuckets]) {
+      buckets.forEach((first, bucket) => {
+        let length = 0;
+        for (let slot = first; slot > 0; slot = this.#field(slot, CHAIN)) {
+          check(items.has(slot) && !chained.has(slot), "each item is in one chain");
+          check((this.#field(slot, HASH) & (buckets.length - 1)) === bucket, "an item is in the chain of its hash");
+          chained.add(slot);
+          chainMax = Math.max(chainMax, ++length);
+        }
+      });
+    }
+    check(chained.size === this.#size, "each item is in a chain");
     let bytes = 0;
     for (const slot of items) {
-      check(this.#find(this.#key(slot), hashOf(this.#key(slot))) === slot, "each item is found by its key");
-      check(this.#field(slot, HASH) === hashOf(this.#key(slot)), "each record holds the hash of its key");
+      const hash = this.#field(slot, HASH);
+      const key = this.#key(slot);
+      const isCurrent = hash === (this.#isWhole ? wholeHash(key) : sampledHash(key));
+      check(isCurrent || (this.#isMixed && hash === sampledHash(key)), "each record holds the hash of its key");
       check(this.#value(slot) !== undefined, "each item has a value");
       check(this.#nextDueMs <= this.#deadline(slot), "nextDueMs is not later than any deadline");
-      if (this.#countsBytes) bytes += this.#sizes[slot >>> CHUNK_BITS][slot & CHUNK_MASK];
+      bytes += this.#bytesOf(slot);
     }
     check(bytes === this.#bytes && bytes <= this.#bytesMax, "bytes are the sum of the items' bytes, at most bytesMax");
     for (const slot of free) {
@@ -523,148 +650,178 @@ export class LruTtlCache<V> {
     }
     check(scheduled === this.#size, "each item is in one expiry ring");
     check(this.#removed.length === 0, "each removal was told");
+    return {
+      movesRecords: this.#movedTo > 0,
+      movesBuckets: this.#oldBuckets.length > 0,
+      hashesWhole: this.#isWhole,
+      hasMixedHashes: this.#isMixed,
+      chainMax,
+    };
   }
 
   // Slots
 
   #reset(): void {
-    const anchors = new Int32Array((WHEEL + LEVELS * DIGITS) << RECORD_BITS);
-    for (let anchor = 0; anchor < WHEEL + LEVELS * DIGITS; anchor++) {
-      anchors.fill(anchor, anchor << RECORD_BITS, (anchor << RECORD_BITS) + CHAIN);
+    const records = new Int32Array(SLOTS_MIN << RECORD_BITS);
+    for (let anchor = 0; anchor < FIRST; anchor++) {
+      for (const field of [NEWER, OLDER, SOONER, LATER]) records[(anchor << RECORD_BITS) + field] = anchor;
     }
-    this.#records = [anchors];
-    this.#deadlines = [new Float64Array(0)];
-    this.#items = [[]];
-    this.#sizes = [new Float64Array(0)];
-    this.#slotsEnd = this.#slotsMade = CHUNK_SLOTS;
-    this.#compactions = this.#size = this.#bytes = 0;
-    this.#buckets = [new Int32Array(BUCKETS_MIN)];
-    this.#bucketsEnd = BUCKETS_MIN;
-    this.#bucketMask = BUCKETS_MIN - 1;
+    this.#records = records;
+    this.#deadlines = new Float64Array(records.buffer);
+    this.#forgetOldRecords();
+    this.#slotsEnd = FIRST;
+    this.#items = [];
+    this.#sizes = [];
+    this.#placesMade = 0;
+    this.#compactions = 0;
+    this.#size = 0;
+    this.#bytes = 0;
+    this.#buckets = new Int32Array(BUCKETS_MIN);
+    this.#oldBuckets = NO_NUMBERS;
+    this.#isMoving = false;
+    this.#isWhole = false;
+    this.#isMixed = false;
+    this.#makesWhole = false;
+    this.#isAbsent = false;
     this.#nextDueMs = this.#queueDueMs = this.#wheelDueMs = Infinity;
     this.#cursorHigh = this.#cursorLow = 0;
     this.#open = -1;
     this.#marks.fill(0);
-    this.#missedKey = "";
-    this.#missedHash = hashOf("");
+  }
+
+  #recordsOf(slot: number): Int32Array {
+    return slot < this.#movedTo ? this.#oldRecords : this.#records;
   }
 
   #field(slot: number, field: number): number {
-    return this.#records[slot >>> CHUNK_BITS][((slot & CHUNK_MASK) << RECORD_BITS) + field];
+    return this.#recordsOf(slot)[(slot << RECORD_BITS) + field];
   }
 
   #setField(slot: number, field: number, value: number): void {
-    this.#records[slot >>> CHUNK_BITS][((slot & CHUNK_MASK) << RECORD_BITS) + field] = value;
+    this.#recordsOf(slot)[(slot << RECORD_BITS) + field] = value;
   }
 
   #deadline(slot: number): number {
-    return this.#deadlines[slot >>> CHUNK_BITS][((slot & CHUNK_MASK) << DEADLINE_BITS) + DEADLINE];
+    const deadlines = slot < this.#movedTo ? this.#oldDeadlines : this.#deadlines;
+    return deadlines[(slot << DEADLINE_BITS) + DEADLINE];
+  }
+
+  #setDeadline(slot: number, deadlineMs: number): void {
+    const deadlines = slot < this.#movedTo ? this.#oldDeadlines : this.#deadlines;
+    deadlines[(slot << DEADLINE_BITS) + DEADLINE] = deadlineMs;
   }
 
   #key(slot: number): string {
-    return this.#items[slot >>> CHUNK_BITS][(slot & CHUNK_MASK) << 1] as string;
+    return this.#items[(slot - FIRST) >>> CHUNK_BITS][((slot - FIRST) & CHUNK_MASK) << 1] as string;
   }
 
   #value(slot: number): V {
-    return this.#items[slot >>> CHUNK_BITS][((slot & CHUNK_MASK) << 1) + 1] as V;
+    return this.#items[(slot - FIRST) >>> CHUNK_BITS][(((slot - FIRST) & CHUNK_MASK) << 1) + 1] as V;
+  }
+
+  #setItem(slot: number, key: string | undefined, value: V | undefined): void {
+    const items = this.#items[(slot - FIRST) >>> CHUNK_BITS];
+    const at = ((slot - FIRST) & CHUNK_MASK) << 1;
+    items[at] = key;
+    items[at + 1] = value;
+  }
+
+  #bytesOf(slot: number): number {
+    return this.#countsBytes ? this.#sizes[(slot - FIRST) >>> CHUNK_BITS][(slot - FIRST) & CHUNK_MASK] : 0;
+  }
+
+  #setBytes(slot: number, bytes: number): void {
+    if (this.#countsBytes) this.#sizes[(slot - FIRST) >>> CHUNK_BITS][(slot - FIRST) & CHUNK_MASK] = bytes;
   }
 
   /** Puts `slot` between two neighbours of a ring; `field` is NEWER or SOONER. */
   #insert(slot: number, field: number, before: number, after: number): void {
-    const record = this.#records[slot >>> CHUNK_BITS];
-    const at = ((slot & CHUNK_MASK) << RECORD_BITS) + field;
-    record[at] = before;
-    record[at + 1] = after;
+    const records = this.#recordsOf(slot);
+    const at = (slot << RECORD_BITS) + field;
+    records[at] = before;
+    records[at + 1] = after;
     this.#setField(before, field + 1, slot);
     this.#setField(after, field, slot);
   }
 
   #unlink(slot: number, field: number): void {
-    const record = this.#records[slot >>> CHUNK_BITS];
-    const at = ((slot & CHUNK_MASK) << RECORD_BITS) + field;
-    const before = record[at];
-    const after = record[at + 1];
+    const records = this.#recordsOf(slot);
+    const at = (slot << RECORD_BITS) + field;
+    const before = records[at];
+    const after = records[at + 1];
     this.#setField(before, field + 1, after);
     this.#setField(after, field, before);
   }
 
   #take(): number {
-    const slot = this.#records[0][(FREE << RECORD_BITS) + OLDER];
+    const slot = this.#field(FREE, OLDER);
     if (slot !== FREE) {
       this.#unlink(slot, NEWER);
       return slot;
     }
-    if (this.#slotsEnd === this.#slotsMade) this.#grow();
-    return this.#slotsEnd++;
+    const end = this.#slotsEnd;
+    if (end - FIRST === this.#placesMade) this.#addPlaces();
+    if (end === this.#records.length >>> RECORD_BITS) {
+      this.#moveRecords(Math.min(end + (end >>> 1), FIRST + this.#entriesMax));
+    }
+    this.#slotsEnd++;
+    return end;
   }
 
-  /** Doubles the first chunk until it is full size, then adds chunks: never a copy of more than half a chunk. */
-  #grow(): void {
-    const made = this.#slotsMade - CHUNK_SLOTS;
-    const chunk = made < CHUNK_SLOTS ? 1 : this.#records.length;
-    const slots = made === 0 ? FIRST_CHUNK_SLOTS : made < CHUNK_SLOTS ? made * 2 : CHUNK_SLOTS;
-    const records = new Int32Array(slots << RECORD_BITS);
+  /** Makes places for keys and values: doubles the first chunk until it is of full size, then adds chunks. */
+  #addPlaces(): void {
+    const made = this.#placesMade;
+    const chunk = made < CHUNK_SLOTS ? 0 : this.#items.length;
+    const slots = made === 0 ? CHUNK_SLOTS_MIN : made < CHUNK_SLOTS ? made * 2 : CHUNK_SLOTS;
     const items = new Array(slots * 2).fill(undefined);
     const sizes = new Float64Array(this.#countsBytes ? slots : 0);
-    if (chunk < this.#records.length) {
-      records.set(this.#records[chunk]);
-      sizes.set(this.#sizes[chunk]);
+    if (chunk < this.#items.length) {
       for (let i = 0; i < made * 2; i++) items[i] = this.#items[chunk][i];
+      sizes.set(this.#sizes[chunk]);
     }
-    this.#records[chunk] = records;
-    this.#deadlines[chunk] = new Float64Array(records.buffer);
     this.#items[chunk] = items;
     this.#sizes[chunk] = sizes;
-    this.#slotsMade = chunk * CHUNK_SLOTS + slots;
+    this.#placesMade = chunk * CHUNK_SLOTS + slots;
   }
 
   /** Begins to count when `bytes` come without `bytesMax`: once, a step for each chunk. */
   #countBytes(): void {
     this.#countsBytes = true;
-    this.#sizes = this.#records.map((records) => new Float64Array(records.length >>> RECORD_BITS));
+    this.#sizes = this.#items.map((items) => new Float64Array(items.length / 2));
   }
 
   /** Takes an item out of the rings of recency and expiry, and its bytes out of the sum. */
   #detach(slot: number): void {
-    const records = this.#records;
-    const record = records[slot >>> CHUNK_BITS];
-    const at = (slot & CHUNK_MASK) << RECORD_BITS;
-    const newer = record[at];
-    const older = record[at + OLDER];
-    const sooner = record[at + SOONER];
-    const later = record[at + LATER];
-    records[newer >>> CHUNK_BITS][((newer & CHUNK_MASK) << RECORD_BITS) + OLDER] = older;
-    records[older >>> CHUNK_BITS][(older & CHUNK_MASK) << RECORD_BITS] = newer;
-    records[sooner >>> CHUNK_BITS][((sooner & CHUNK_MASK) << RECORD_BITS) + LATER] = later;
-    records[later >>> CHUNK_BITS][((later & CHUNK_MASK) << RECORD_BITS) + SOONER] = sooner;
-    if (this.#countsBytes) this.#bytes -= this.#sizes[slot >>> CHUNK_BITS][slot & CHUNK_MASK];
+    this.#unlink(slot, NEWER);
+    this.#unlink(slot, SOONER);
+    this.#bytes -= this.#bytesOf(slot);
   }
 
   #remove(slot: number, reason: RemoveReason): void {
     this.#note(slot, reason);
     this.#detach(slot);
     this.#unchain(slot);
-    const items = this.#items[slot >>> CHUNK_BITS];
-    const at = (slot & CHUNK_MASK) << 1;
-    items[at] = undefined;
-    items[at + 1] = undefined;
-    this.#insert(slot, NEWER, FREE, this.#records[0][(FREE << RECORD_BITS) + OLDER]);
+    this.#setItem(slot, undefined, undefined);
+    this.#insert(slot, NEWER, FREE, this.#field(FREE, OLDER));
     this.#compactions += 2;
     this.#size--;
-    while (this.#bucketsEnd > BUCKETS_PER_ITEM_MAX * this.#size + BUCKETS_MIN) this.#dropBucket();
+    if (this.#isMoving) this.#move();
+    else this.#beginMove();
   }
 
   /** A slot for a new item: in a full cache that of the least recently used one, without a detour by the free ring. */
   #claim(nowMs: number): number {
     if (this.#size >= this.#entriesMax && !this.#sweepOne(nowMs)) {
-      const slot = this.#records[0][NEWER];
+      const slot = this.#field(RECENCY, NEWER);
       this.#note(slot, nowMs >= this.#deadline(slot) ? "expired" : "evicted");
       this.#detach(slot);
       this.#unchain(slot);
       return slot;
     }
     this.#size++;
-    for (let i = 0; i < BUCKETS_PER_ITEM && this.#bucketsEnd < BUCKETS_PER_ITEM * this.#size; i++) this.#addBucket();
+    if (this.#oldBuckets.length === 0 && this.#size * 4 > this.#buckets.length * 3) {
+      this.#moveBuckets(this.#buckets.length * 2);
+    }
     return this.#take();
   }
 
@@ -674,7 +831,7 @@ export class LruTtlCache<V> {
 
   #evict(nowMs: number): void {
     if (this.#sweepOne(nowMs)) return;
-    const slot = this.#records[0][NEWER];
+    const slot = this.#field(RECENCY, NEWER);
     this.#remove(slot, nowMs >= this.#deadline(slot) ? "expired" : "evicted");
   }
 
@@ -683,49 +840,37 @@ export class LruTtlCache<V> {
     if (this.#onRemove !== undefined) this.#removed.push(this.#key(slot), this.#value(slot), reason);
   }
 
-  /** Ends an operation: gives memory back by bounded steps, then tells what was removed. The last thing it does. */
+  /** Ends an operation: gives slots back by bounded steps, then tells what was removed. The last thing it does. */
   #finish(): void {
     if (this.#compactions > 0) {
-      while (this.#compactions-- > 0 && this.#slotsEnd - CHUNK_SLOTS > 2 * this.#size + CHUNK_SLOTS) this.#compact();
+      while (this.#compactions-- > 0 && this.#slotsEnd - FIRST > 2 * this.#size + SPARE_SLOTS) this.#compact();
       this.#compactions = 0;
+      if (!this.#isMoving) this.#beginMove();
     }
     if (this.#removed.length > 0) this.#tell();
   }
 
-  /** Empties the last slot and forgets it; the last chunk goes when its last slot does. */
+  /** Empties the last slot and forgets it; the last chunk of places goes when its last slot does. */
   #compact(): void {
     const last = --this.#slotsEnd;
     if (this.#key(last) === undefined) {
       this.#unlink(last, NEWER);
     } else {
       const slot = this.#take();
-      const from = this.#records[last >>> CHUNK_BITS];
-      const fromAt = (last & CHUNK_MASK) << RECORD_BITS;
       this.#unchain(last);
-      this.#records[slot >>> CHUNK_BITS].set(
-        from.subarray(fromAt, fromAt + (1 << RECORD_BITS)),
-        (slot & CHUNK_MASK) << RECORD_BITS,
-      );
-      this.#chain(slot, this.#field(slot, HASH));
       for (const field of [NEWER, SOONER]) {
-        this.#setField(this.#field(slot, field), field + 1, slot);
-        this.#setField(this.#field(slot, field + 1), field, slot);
+        this.#insert(slot, field, this.#field(last, field), this.#field(last, field + 1));
       }
-      const items = this.#items[slot >>> CHUNK_BITS];
-      items[(slot & CHUNK_MASK) << 1] = this.#key(last);
-      items[((slot & CHUNK_MASK) << 1) + 1] = this.#value(last);
-      if (this.#countsBytes) {
-        this.#sizes[slot >>> CHUNK_BITS][slot & CHUNK_MASK] = this.#sizes[last >>> CHUNK_BITS][last & CHUNK_MASK];
-      }
-      const left = this.#items[last >>> CHUNK_BITS];
-      left[(last & CHUNK_MASK) << 1] = left[((last & CHUNK_MASK) << 1) + 1] = undefined;
+      this.#setDeadline(slot, this.#deadline(last));
+      this.#setItem(slot, this.#key(last), this.#value(last));
+      this.#setBytes(slot, this.#bytesOf(last));
+      this.#setItem(last, undefined, undefined);
+      this.#chain(slot, this.#field(last, HASH));
     }
-    if ((last & CHUNK_MASK) === 0) {
-      this.#records.pop();
-      this.#deadlines.pop();
+    if (((last - FIRST) & CHUNK_MASK) === 0 && last > FIRST) {
       this.#items.pop();
       this.#sizes.pop();
-      this.#slotsMade = last;
+      this.#placesMade = last - FIRST;
     }
   }
 
@@ -743,101 +888,142 @@ export class LruTtlCache<V> {
     if (errors.length > 0) throw errors[0];
   }
 
+  // Moving
+
+  /** Begins to move the records to an array for `slots` of them. */
+  #moveRecords(slots: number): void {
+    this.#oldRecords = this.#records;
+    this.#oldDeadlines = this.#deadlines;
+    this.#movedTo = this.#slotsEnd;
+    this.#records = new Int32Array(slots << RECORD_BITS);
+    this.#deadlines = new Float64Array(this.#records.buffer);
+    this.#isMoving = true;
+  }
+
+  #forgetOldRecords(): void {
+    this.#movedTo = 0;
+    this.#oldRecords = NO_NUMBERS;
+    this.#oldDeadlines = NO_DEADLINES;
+  }
+
+  /** Begins to move the index to `count` buckets. */
+  #moveBuckets(count: number): void {
+    this.#oldBuckets = this.#buckets;
+    this.#buckets = new Int32Array(count);
+    this.#bucketsMoved = 0;
+    this.#makesWhole = this.#isMixed;
+    this.#isMoving = true;
+  }
+
+  /** Hashes whole keys from now on, and begins to do so with those that are there, at the latest after the move that is on. */
+  #hashWhole(): void {
+    this.#isWhole = this.#isMixed = true;
+    this.#isAbsent = false;
+    if (this.#oldBuckets.length === 0) this.#moveBuckets(this.#buckets.length);
+  }
+
+  /** Moves some records and some buckets: the step that each `get`, `set` and removal makes while there is something to move. */
+  #move(): void {
+    if (this.#movedTo > 0) {
+      const records = this.#records;
+      const old = this.#oldRecords;
+      const to = Math.max(this.#movedTo - SLOTS_PER_STEP, 0);
+      for (let i = to << RECORD_BITS; i < this.#movedTo << RECORD_BITS; i++) records[i] = old[i];
+      this.#movedTo = to;
+      if (to === 0) this.#forgetOldRecords();
+    }
+    const count = this.#oldBuckets.length;
+    if (count > 0) {
+      for (let i = 0; i < BUCKETS_PER_STEP && this.#bucketsMoved < count; i++) this.#moveBucket(this.#bucketsMoved++);
+      if (this.#bucketsMoved === count) {
+        this.#oldBuckets = NO_NUMBERS;
+        if (this.#makesWhole) this.#isMixed = this.#makesWhole = false;
+      }
+    }
+    this.#isMoving = this.#movedTo > 0 || this.#oldBuckets.length > 0;
+    if (!this.#isMoving) this.#beginMove();
+  }
+
+  /** Begins the next move that is due, when none is on. */
+  #beginMove(): void {
+    const slots = this.#records.length >>> RECORD_BITS;
+    const count = this.#buckets.length;
+    if (this.#isMixed) this.#moveBuckets(count);
+    else if (count > BUCKETS_MIN && this.#size * 8 < count) this.#moveBuckets(count / 2);
+    if (slots > SLOTS_MIN && this.#slotsEnd * 4 < slots) this.#moveRecords(slots >>> 1);
+  }
+
+  /** Moves what an old bucket holds to the new ones, unless that was done before. */
+  #moveBucket(bucket: number): void {
+    let slot = this.#oldBuckets[bucket];
+    if (slot === MOVED) return;
+    this.#oldBuckets[bucket] = MOVED;
+    while (slot !== 0) {
+      const next = this.#field(slot, CHAIN);
+      this.#chain(slot, this.#makesWhole ? wholeHash(this.#key(slot)) : this.#field(slot, HASH));
+      slot = next;
+    }
+  }
+
+  /** Moves the bucket of `hash`, so that an item of this hash can only be in the new ones. */
+  #moveBucketOf(hash: number): void {
+    if (this.#oldBuckets.length > 0) this.#moveBucket(hash & (this.#oldBuckets.length - 1));
+  }
+
   // Index
+
+  /** The hash of `key` for #find and #chain; an item of this key is in the new buckets afterwards. */
+  #hashOf(key: string): number {
+    if (!this.#isWhole || this.#isMixed) this.#moveBucketOf(sampledHash(key));
+    if (!this.#isWhole) return sampledHash(key);
+    const hash = wholeHash(key);
+    this.#moveBucketOf(hash);
+    return hash;
+  }
 
   /** The slot of `key`, or 0. */
   #find(key: string, hash: number): number {
-    const records = this.#records;
-    let at = hash & this.#bucketMask;
-    if (at >= this.#bucketsEnd) at &= this.#bucketMask >>> 1;
-    let slot = this.#buckets[at >>> CHUNK_BITS][at & CHUNK_MASK];
+    const slot = this.#findBy(hash, key);
+    return slot === 0 && this.#isMixed ? this.#findBy(sampledHash(key), key) : slot;
+  }
+
+  #findBy(hash: number, key: string): number {
+    let slot = this.#buckets[hash & (this.#buckets.length - 1)];
+    this.#twins = 0;
     while (slot !== 0) {
-      const record = records[slot >>> CHUNK_BITS];
-      const field = (slot & CHUNK_MASK) << RECORD_BITS;
-      if (record[field + HASH] === hash && this.#items[slot >>> CHUNK_BITS][(slot & CHUNK_MASK) << 1] === key) break;
-      slot = record[field + CHAIN];
+      const records = this.#recordsOf(slot);
+      const at = slot << RECORD_BITS;
+      if (records[at + HASH] === hash) {
+        if (this.#key(slot) === key) break;
+        this.#twins++;
+      }
+      slot = records[at + CHAIN];
     }
     return slot;
   }
 
-  #bucketOf(hash: number): number {
-    const at = hash & this.#bucketMask;
-    return at < this.#bucketsEnd ? at : at & (this.#bucketMask >>> 1);
-  }
-
-  #bucket(at: number): number {
-    return this.#buckets[at >>> CHUNK_BITS][at & CHUNK_MASK];
-  }
-
-  #setBucket(at: number, slot: number): void {
-    this.#buckets[at >>> CHUNK_BITS][at & CHUNK_MASK] = slot;
-  }
-
   /** Puts an item in front of the chain of its hash. */
   #chain(slot: number, hash: number): void {
-    const bucket = this.#bucketOf(hash);
-    const buckets = this.#buckets[bucket >>> CHUNK_BITS];
-    const record = this.#records[slot >>> CHUNK_BITS];
-    const at = (slot & CHUNK_MASK) << RECORD_BITS;
-    record[at + HASH] = hash;
-    record[at + CHAIN] = buckets[bucket & CHUNK_MASK];
-    buckets[bucket & CHUNK_MASK] = slot;
+    const buckets = this.#buckets;
+    const bucket = hash & (buckets.length - 1);
+    const records = this.#recordsOf(slot);
+    const at = slot << RECORD_BITS;
+    records[at + HASH] = hash;
+    records[at + CHAIN] = buckets[bucket];
+    buckets[bucket] = slot;
   }
 
   #unchain(slot: number): void {
-    const records = this.#records;
-    const record = records[slot >>> CHUNK_BITS];
-    const at = (slot & CHUNK_MASK) << RECORD_BITS;
-    const bucket = this.#bucketOf(record[at + HASH]);
-    let holder = this.#buckets[bucket >>> CHUNK_BITS];
-    let link = bucket & CHUNK_MASK;
-    for (let next = holder[link]; next !== slot; next = holder[link]) {
-      holder = records[next >>> CHUNK_BITS];
-      link = ((next & CHUNK_MASK) << RECORD_BITS) + CHAIN;
+    this.#moveBucketOf(this.#field(slot, HASH));
+    const buckets = this.#buckets;
+    const bucket = this.#field(slot, HASH) & (buckets.length - 1);
+    const next = this.#field(slot, CHAIN);
+    let before = buckets[bucket];
+    if (before === slot) buckets[bucket] = next;
+    else {
+      while (this.#field(before, CHAIN) !== slot) before = this.#field(before, CHAIN);
+      this.#setField(before, CHAIN, next);
     }
-    holder[link] = record[at + CHAIN];
-  }
-
-  /** Adds a bucket and moves to it what belongs there from the one bucket that held it until now. */
-  #addBucket(): void {
-    const added = this.#bucketsEnd++;
-    if (added > this.#bucketMask) this.#bucketMask = this.#bucketMask * 2 + 1;
-    const chunk = added >>> CHUNK_BITS;
-    if (chunk === this.#buckets.length) this.#buckets.push(new Int32Array(CHUNK_SLOTS));
-    else if (added === this.#buckets[chunk].length) {
-      const buckets = new Int32Array(added * 2);
-      buckets.set(this.#buckets[chunk]);
-      this.#buckets[chunk] = buckets;
-    }
-    const from = added & (this.#bucketMask >>> 1);
-    let kept = 0;
-    let moved = 0;
-    for (let slot = this.#bucket(from), next = 0; slot !== 0; slot = next) {
-      next = this.#field(slot, CHAIN);
-      if ((this.#field(slot, HASH) & this.#bucketMask) === added) {
-        this.#setField(slot, CHAIN, moved);
-        moved = slot;
-      } else {
-        this.#setField(slot, CHAIN, kept);
-        kept = slot;
-      }
-    }
-    this.#setBucket(from, kept);
-    this.#setBucket(added, moved);
-  }
-
-  /** Drops the last bucket and moves what it held to the bucket that it came from. */
-  #dropBucket(): void {
-    const dropped = --this.#bucketsEnd;
-    const to = dropped & (this.#bucketMask >>> 1);
-    for (let slot = this.#bucket(dropped), next = 0; slot !== 0; slot = next) {
-      next = this.#field(slot, CHAIN);
-      this.#setField(slot, CHAIN, this.#bucket(to));
-      this.#setBucket(to, slot);
-    }
-    this.#setBucket(dropped, 0);
-    if ((dropped & CHUNK_MASK) === 0) this.#buckets.pop();
-    if (dropped === (this.#bucketMask + 1) / 2) this.#bucketMask >>>= 1;
   }
 
   // Expiry
@@ -865,7 +1051,7 @@ export class LruTtlCache<V> {
     const digits = part >>> (digitAt * DIGIT_BITS);
     const at = (((isHigh ? LOW_LEVELS : 0) + digitAt) << DIGIT_BITS) | (digits & (DIGITS - 1));
     const anchor = WHEEL + at;
-    this.#insert(slot, SOONER, this.#records[0][(anchor << RECORD_BITS) + SOONER], anchor);
+    this.#insert(slot, SOONER, this.#field(anchor, SOONER), anchor);
     this.#marks[at >>> 5] |= 1 << (at & 31);
     const start = digits << (digitAt * DIGIT_BITS);
     const dueMs = (isHigh ? start * LOW : high * LOW + start) - TICK_OFFSET;

@@ -214,7 +214,22 @@ Deno.test("LruTtlCache: TTLs of 1 ms, 2^40 ms and beyond end when they should", 
   cache.checkInvariants();
 });
 
-Deno.test("LruTtlCache: a clock that stands still, goes back an hour or jumps ahead", () => {
+Deno.test("LruTtlCache: while the clock stands still nothing dies, and then all at once", () => {
+  const { cache, clock, removals } = setUp({ entriesMax: 1_000 });
+  for (let i = 0; i < 3_000; i++) {
+    cache.set(`key ${i % 900}`, i);
+    assert.equal(cache.expire(), 0);
+    assert.equal(cache.remainingMs(`key ${i % 900}`), 100);
+  }
+  assert.ok(removals.every(([, , reason]) => reason === "replaced"));
+  clock.timeMs += 99.999;
+  assert.equal(cache.expire(), 0);
+  clock.timeMs = 1_100;
+  assert.equal(cache.expire(Infinity), 900);
+  cache.checkInvariants();
+});
+
+Deno.test("LruTtlCache: a clock that goes back an hour or jumps ahead", () => {
   const { cache, clock } = setUp({ entriesMax: 1_000 });
   const hourMs = 3_600_000;
   for (let i = 0; i < 100; i++) cache.set(`first ${i}`, i, { ttlMs: 1_000 + i * 50_000 });
@@ -353,6 +368,70 @@ Deno.test("LruTtlCache: any string is a key", () => {
   cache.checkInvariants();
   for (const key of keys) assert.equal(cache.delete(key), true);
   assert.equal(cache.size, 0);
+});
+
+Deno.test("LruTtlCache: keys that samples do not tell apart are hashed whole, and chains stay short", () => {
+  const { cache } = setUp({ entriesMax: 20_000, onRemove: undefined });
+  // Of equal length, and different only where no sample is taken.
+  const keyOf = (i: number) => `${String(i).padStart(8, "0")}, and what all of them have in common`;
+  const plain = Array.from({ length: 1_000 }, (_, i) => `user:${i}`);
+  plain.forEach((key, i) => cache.set(key, i));
+  assert.equal(cache.checkInvariants().hashesWhole, false);
+  let mixed = 0;
+  for (let i = 0; i < 10_000; i++) {
+    assert.equal(cache.get(keyOf(i)), undefined);
+    cache.set(keyOf(i), i);
+    assert.equal(cache.get(keyOf(i)), i);
+    if (i < 100 || i % 1_000 === 0) {
+      const state = cache.checkInvariants();
+      if (state.hasMixedHashes) mixed++;
+      assert.ok(state.chainMax <= 16, `a chain of ${state.chainMax} after ${i} keys`);
+      assert.equal(state.hashesWhole, i >= 4);
+    }
+  }
+  assert.ok(mixed > 0);
+  assert.equal(cache.checkInvariants().hasMixedHashes, false);
+  for (let i = 0; i < 10_000; i++) assert.equal(cache.peek(keyOf(i)), i);
+  plain.forEach((key, i) => assert.equal(cache.peek(key), i));
+  for (let i = 0; i < 10_000; i++) assert.equal(cache.delete(keyOf(i)), true);
+  assert.equal(cache.size, plain.length);
+  cache.clear();
+  assert.equal(cache.checkInvariants().hashesWhole, false);
+});
+
+Deno.test("LruTtlCache: samples fail in the middle of a move, and the next move makes hashes whole", () => {
+  const { cache } = setUp({ entriesMax: 20_000, onRemove: undefined });
+  const twinOf = (i: number) => `${i}, and what all of them have in common`;
+  let count = 0;
+  for (; count < 10_000 && !cache.checkInvariants().movesBuckets || count < 1_000; count++) {
+    cache.set(`user:${count}`, count);
+  }
+  for (let i = 0; i < 8; i++) cache.set(twinOf(i), i);
+  const state = cache.checkInvariants();
+  assert.ok(state.movesBuckets && state.hashesWhole && state.hasMixedHashes);
+  for (let i = 0; i < 8; i++) assert.equal(cache.peek(twinOf(i)), i);
+  let gets = 0;
+  for (; cache.checkInvariants().hasMixedHashes; gets++) {
+    assert.ok(gets < 10_000, "the move gets nowhere");
+    assert.equal(cache.get(`user:${gets % count}`), gets % count);
+  }
+  for (let i = 0; i < 8; i++) assert.equal(cache.get(twinOf(i)), i);
+  assert.equal([...cache].length, count + 8);
+});
+
+Deno.test("LruTtlCache: reading finishes a move that writing began", () => {
+  const { cache } = setUp({ entriesMax: 20_000, onRemove: undefined });
+  let count = 0;
+  let state = cache.checkInvariants();
+  while (count < 5_000 || !(state.movesRecords || state.movesBuckets)) {
+    cache.set(`user:${count}`, count);
+    count++;
+    if (count >= 5_000) state = cache.checkInvariants();
+  }
+  for (let i = 0; i < count; i++) assert.equal(cache.get(`user:${i}`), i);
+  state = cache.checkInvariants();
+  assert.ok(!state.movesRecords && !state.movesBuckets);
+  assert.deepEqual([...cache].map(([, value]) => value), Array.from({ length: count }, (_, i) => count - 1 - i));
 });
 
 Deno.test("LruTtlCache: falsy values are values", () => {
