@@ -67,6 +67,8 @@ export interface ReadThroughOptions {
   readonly negativeTtlMs: number;
   /** How long past its end an item may be served while Redis is away; 0 = never. */
   readonly staleTtlMs: number;
+  /** True when all values are held as frames; false unless told. See `Item`. */
+  readonly framed?: boolean;
   /** How long a request waits. */
   readonly timeoutMs: number;
   /** Most round trips in flight. */
@@ -118,7 +120,12 @@ export class ReadThrough implements SourceListener {
   #untrackedMs = 0;
 
   constructor(options: ReadThroughOptions) {
-    this.#options = { batchKeysMax: BATCH_KEYS_MAX, queueFlightsMax: FILL_QUEUE_FLIGHTS_MAX, ...options };
+    this.#options = {
+      framed: false,
+      batchKeysMax: BATCH_KEYS_MAX,
+      queueFlightsMax: FILL_QUEUE_FLIGHTS_MAX,
+      ...options,
+    };
     this.#clock = options.clock;
     this.#cache = options.cache;
     this.#counters = options.counters;
@@ -392,7 +399,9 @@ export class ReadThrough implements SourceListener {
     const mayStore = flight.overtaken === null;
     switch (reply.kind) {
       case "value": {
-        const item = new Item(reply.bytes, sentAtMs + Math.min(this.#options.ttlMs, reply.remainingMs ?? Infinity));
+        const { ttlMs, framed } = this.#options;
+        const freshUntilMs = sentAtMs + Math.min(ttlMs, reply.remainingMs ?? Infinity);
+        const item = new Item(reply.bytes, { freshUntilMs, framed });
         const stored = this.#store(flight, item);
         const first: Answer = { kind: "fill", item, stored, collapsed: false };
         const others: Answer = { ...first, collapsed: true };
