@@ -44,7 +44,7 @@ Deno.serve({ hostname: "127.0.0.1", port, onListen: () => {} }, async (request) 
   const name = request.url.slice(request.url.indexOf("/get/") + "/get/".length);
   const key = keyFromBytes(encoder.encode(name));
   const held = readThrough.hit(key);
-  if (held !== undefined) return new Response(held.bytes);
+  if (held !== undefined) return new Response(held.body);
   const answer = await readThrough.read(key);
-  return answer.kind === "fill" ? new Response(answer.item.bytes) : new Response(answer.kind, { status: 503 });
+  return answer.kind === "fill" ? new Response(answer.item.body) : new Response(answer.kind, { status: 503 });
 });

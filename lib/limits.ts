@@ -29,15 +29,20 @@ export const FILL_QUEUE_FLIGHTS_MAX = 16_384;
 export const ITEM_BYTES_FRACTION_MAX = 1 / 8;
 
 /**
- * Bytes charged to each item beside its key and value: the object, its buffer, its etag and the cache's own links.
- * Measured as resident memory an item: 915 at 500,000 items of 100 bytes, 941 with the string of a hit; its age and
- * its count of hits came since, 32 on the heap; rounded up. Two thirds of it are what the runtime needs for a buffer.
- * `deno run -A bench/run.ts --only item-memory` gives it again.
+ * Bytes charged to each item beside its key and value: the object, its etag, the heads of its strings and the cache's own
+ * links. Measured as resident memory an item: 602 at 1,000,000 items of 100 bytes, a third of it room that the engine keeps
+ * for its garbage; rounded up. `deno run -A bench/run.ts --only item-memory` gives it again.
  */
-export const ITEM_OVERHEAD_BYTES = 1_024;
+export const ITEM_OVERHEAD_BYTES = 640;
 
-/** Longest text, in bytes, that is also held as a string, which HTTP sends faster: it costs as many bytes again. */
-export const TEXT_BODY_BYTES_MAX = 4_096;
+/** Bytes charged on top of that for a value that is held as a frame: 342 as measured are what the runtime's buffer needs. */
+export const FRAME_OVERHEAD_BYTES = 384;
+
+/** Longest text, in bytes, that is held as a string where there is no RESP door: above it a buffer costs little more. */
+export const TEXT_BYTES_MAX = 4_096;
+
+/** Texts are held as strings where all of `CACHE_MAXBYTES` is at most this part of the engine's heap: its end is a crash. */
+export const TEXTS_HEAP_FRACTION_MAX = 1 / 2;
 
 /** Most absent keys remembered (`CACHE_NEGATIVE_TTL`), as a part of `CACHE_MAXSIZE`: a scan over missing keys stays in here. */
 export const NEGATIVE_ENTRIES_FRACTION = 1 / 4;

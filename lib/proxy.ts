@@ -6,6 +6,7 @@
  *                  └─▶ PageDoor ─▶ Statistics
  */
 
+import { getHeapStatistics } from "node:v8";
 import { Admission } from "./admission.ts";
 import { LruTtlCache } from "./cache/lru_ttl_cache.ts";
 import { Clock } from "./clock.ts";
@@ -26,6 +27,7 @@ import {
   STOP_GRACE_MS,
   STOP_REDIS_MS,
   SWEEP_BUDGET,
+  TEXTS_HEAP_FRACTION_MAX,
 } from "./limits.ts";
 import { processLogger as logger } from "./log.ts";
 import { type Counters, newCounters } from "./metrics/counters.ts";
@@ -135,6 +137,7 @@ export class Proxy {
       ttlMs: settings.cacheTtlMs,
       negativeTtlMs: settings.cacheNegativeTtlMs,
       staleTtlMs: settings.cacheStaleTtlMs,
+      framed: settings.respPort !== null || !fitsHeap(settings.cacheBytesMax),
       timeoutMs: settings.redisTimeoutMs,
       parallelMax: cappedParallel(settings.maxParallel),
       onRoundTrip: (trip) => metrics.observeRoundTrip(trip),
@@ -266,6 +269,11 @@ function newRelaying(settings: Settings, counters: Counters): Relaying {
     table: CommandTable.EMPTY,
     redisVersion: null,
   };
+}
+
+/** Whether the engine's heap can take all that is held, and as much again for what else happens there. */
+function fitsHeap(cacheBytesMax: number): boolean {
+  return cacheBytesMax <= getHeapStatistics().heap_size_limit * TEXTS_HEAP_FRACTION_MAX;
 }
 
 function cappedParallel(wanted: number): number {

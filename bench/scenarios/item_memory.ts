@@ -2,6 +2,7 @@
  * Resident memory with few and with many items.
  */
 
+import { freePort } from "../../e2e/support/free_port.ts";
 import { RedisServer } from "../../e2e/support/redis_server.ts";
 import { fill } from "../fill.ts";
 import { runLoad } from "../load.ts";
@@ -35,7 +36,8 @@ export const itemMemory: Scenario = {
     await site.fill(prefix, { count: most, valueBytes });
     const rows: string[][] = [];
     const commands: string[] = [];
-    for (const kind of effort.quick ? [proxy(), nginx] : [proxy(), nginx, flask]) {
+    const withResp = proxy({ name: "redis-proxy with RESP_PORT", env: { RESP_PORT: `${freePort()}` } });
+    for (const kind of effort.quick ? [proxy(), nginx] : [proxy(), withResp, nginx, flask]) {
       const key = keyOf(prefix, 0);
       const [peer] = await site.start([kind], { entriesMax: most, valueBytes, ttlSeconds: 86_400, key });
       if (peer === undefined) {
@@ -56,6 +58,7 @@ export const itemMemory: Scenario = {
         `${
           restMs / 1000
         } s after the last. Redis holds the same items by SET. 'bytes/item' is what each item added beyond the first.`,
+        "With RESP_PORT the proxy holds values in the form in which RESP sends them; without it short texts as strings.",
       ],
       tables: [{
         caption: `Resident memory, values of ${valueBytes} B`,

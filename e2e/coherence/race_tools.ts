@@ -31,6 +31,9 @@ export function textOfReply(reply: Reply): string {
 
 /** Returns what the proxy said, in the same words. */
 export function textOf(answer: Answer): string {
-  if ("item" in answer) return new TextDecoder().decode(answer.item.bytes);
+  if ("item" in answer) {
+    const { body } = answer.item;
+    return typeof body === "string" ? body : new TextDecoder().decode(body);
+  }
   return answer.kind === "absent" ? "null" : JSON.stringify(answer);
 }

@@ -69,6 +69,8 @@ export interface ReadThroughOptions {
   readonly negativeTtlMs: number;
   /** How long past its end an item may be served while Redis is away; 0 = never. */
   readonly staleTtlMs: number;
+  /** True when all values are held as frames; false unless told. See `Item`. */
+  readonly framed?: boolean;
   /** How long a request waits. */
   readonly timeoutMs: number;
   /** Most round trips in flight. */
@@ -128,7 +130,12 @@ export class ReadThrough implements SourceListener {
   #untrackedMs = 0;
 
   constructor(options: ReadThroughOptions) {
-    this.#options = { batchKeysMax: BATCH_KEYS_MAX, queueFlightsMax: FILL_QUEUE_FLIGHTS_MAX, ...options };
+    this.#options = {
+      framed: false,
+      batchKeysMax: BATCH_KEYS_MAX,
+      queueFlightsMax: FILL_QUEUE_FLIGHTS_MAX,
+      ...options,
+    };
     this.#clock = options.clock;
     this.#hitWatch = options.hitWatch ?? noHitWatch();
     this.#cache = options.cache;
@@ -488,8 +495,9 @@ export class ReadThrough implements SourceListener {
     const mayStore = flight.overtaken === null;
     switch (reply.kind) {
       case "value": {
-        const freshUntilMs = sentAtMs + Math.min(this.#options.ttlMs, reply.remainingMs ?? Infinity);
-        const item = new Item(reply.bytes, { readAtMs: sentAtMs, freshUntilMs });
+        const { ttlMs, framed } = this.#options;
+        const freshUntilMs = sentAtMs + Math.min(ttlMs, reply.remainingMs ?? Infinity);
+        const item = new Item(reply.bytes, { readAtMs: sentAtMs, freshUntilMs, framed });
         const stored = this.#store(flight, item);
         const first: Answer = { kind: "fill", item, stored, collapsed: false };
         const others: Answer = { ...first, collapsed: true };

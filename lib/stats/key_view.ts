@@ -5,6 +5,7 @@
 import { Buffer } from "node:buffer";
 import { type Key, keyBytes, keyToBytes } from "../protocol/key.ts";
 import { percentEncoded } from "../protocol/percent_encoding.ts";
+import type { Item } from "../read_through/item.ts";
 import type { Holding } from "../read_through/holding.ts";
 import { ITEM_OVERHEAD_BYTES, PREVIEW_BYTES_MAX } from "../limits.ts";
 
@@ -54,14 +55,16 @@ export function keyView(key: Key, { item, nowMs, isFresh, absentForMs, flight }:
       chargedBytes: keyBytes(key) + item.heldBytes + ITEM_OVERHEAD_BYTES,
       etag: item.etag,
       hits: item.hits,
-      preview: previewOf(item.bytes, item.isText),
+      preview: previewOf(item),
     },
     absence: absentForMs === null ? null : { remainingMs: Math.round(absentForMs) },
     flight,
   };
 }
 
-function previewOf(bytes: Uint8Array<ArrayBuffer>, isText: boolean): Preview {
+function previewOf({ body, isText }: Item): Preview {
+  // No character is less than a byte.
+  const bytes = typeof body === "string" ? Buffer.from(body.slice(0, PREVIEW_BYTES_MAX)) : body;
   const beginning = bytes.subarray(0, PREVIEW_BYTES_MAX);
   if (!isText) return { encoding: "hex", data: Buffer.from(beginning).toString("hex"), bytes: beginning.length };
   // In the middle of a stream the decoder keeps a character back that is not whole. U+FEFF is a character like others.

@@ -1,9 +1,20 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import { ifNoneMatch } from "../../lib/protocol/entity_tag.ts";
+import { entityTag, ifNoneMatch } from "../../lib/protocol/entity_tag.ts";
 import { SEED } from "../support/seed.ts";
 
 const ETAG = '"abc"';
+
+Deno.test("a tag is the first 132 bits of a digest in base64url, in quotes", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (digest) => {
+      const bytes = Buffer.from(digest);
+      assert.equal(entityTag(bytes.toString("hex")), `"${bytes.toString("base64url").slice(0, 22)}"`);
+    }),
+    { seed: SEED },
+  );
+});
 
 Deno.test("a single tag matches when it is ours, weak or strong", () => {
   assert.equal(ifNoneMatch('"abc"', ETAG), true);

@@ -13,7 +13,7 @@ import { key, Rig } from "../support/read_through_rig.ts";
 /** A holding in a few words. */
 function held({ item, isFresh, absentForMs, flight }: Holding): string {
   const words = [];
-  if (item !== null) words.push(isFresh ? "fresh" : "old", Buffer.from(item.bytes).toString());
+  if (item !== null) words.push(isFresh ? "fresh" : "old", String(item.body));
   if (absentForMs !== null) words.push(`absent for ${absentForMs}`);
   if (flight !== null) words.push(flight.isSent ? "sent" : "queued", `for ${flight.waiters}`);
   return words.join(" ");

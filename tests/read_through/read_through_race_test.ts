@@ -9,7 +9,6 @@
  */
 
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Key } from "../../lib/protocol/key.ts";
 import type { Answer } from "../../lib/read_through/answer.ts";
@@ -17,7 +16,7 @@ import type { ReadThrough } from "../../lib/read_through/read_through.ts";
 import type { SourceListener } from "../../lib/read_through/source.ts";
 import { FakeRedis, type Version } from "../support/fake_redis.ts";
 import { settled } from "../support/hand_time.ts";
-import { key, Rig, type RigOptions } from "../support/read_through_rig.ts";
+import { key, Rig, type RigOptions, textOf } from "../support/read_through_rig.ts";
 import { SEED } from "../support/seed.ts";
 
 const KEYS = ["a", "b", "c"].map(key);
@@ -211,7 +210,7 @@ class History {
       version = history.find(({ number, present }) => number >= floor && !present);
       if (version === undefined) this.#violate(`${key}: absent, which was not so since version ${floor}`);
     } else if ("item" in answer) {
-      const number = Number(Buffer.from(answer.item.bytes).toString());
+      const number = Number(textOf(answer.item));
       version = history.find((one) => one.number === number);
       if (number < floor) this.#violate(`${key}: ${answer.kind} of version ${number} after ${floor} was known`);
       if (!version?.present) this.#violate(`${key}: version ${number}, which never was`);
@@ -239,7 +238,7 @@ class History {
     if (this.#rig.readThrough.coherence !== "tracking") return; // Then what is held is true by time alone.
     for (const [key, item] of this.#rig.cache) {
       const { number, present, remainingMs } = redis.now(key);
-      const held = Number(Buffer.from(item.bytes).toString());
+      const held = Number(textOf(item));
       if (!present || held !== number) this.#violate(`${key}: version ${held} is held, ${number} is true`);
       // Times of sending are whole seconds, and no version's time to live is.
       else if (!this.#sentAtMs.has(item.freshUntilMs - remainingMs)) this.#violate(`${key}: another version's time`);

@@ -52,6 +52,7 @@ export class Parts implements Disposable {
       ttlMs: TIMEOUT_MS,
       negativeTtlMs: 0,
       staleTtlMs: 0,
+      framed: true,
       timeoutMs: TIMEOUT_MS,
       parallelMax: 8,
     });

@@ -17,12 +17,17 @@ export function key(name: string): Key {
   return keyFromBytes(Buffer.from(name));
 }
 
+/** The value of an item, which must be text. */
+export function textOf({ body }: Item): string {
+  return typeof body === "string" ? body : Buffer.from(body).toString();
+}
+
 /** Puts an answer in a few words: its kind, its value, and whatever else is true of it. */
 export function words(answer: Answer): string {
   const flags = (["collapsed", "stored", "remembered"] as const).filter((flag) =>
     (answer as Record<string, unknown>)[flag]
   );
-  const text = "item" in answer ? [Buffer.from(answer.item.bytes).toString()] : [];
+  const text = "item" in answer ? [textOf(answer.item)] : [];
   const failure = "failure" in answer ? [answer.failure] : [];
   return [answer.kind, ...text, ...failure, ...flags].join(" ");
 }
