@@ -1,5 +1,7 @@
 /**
  * A real Chromium, as Debian packs it, without a window: for the tests of the page.
+ *
+ * The driver reads `/proc` when it is loaded, which the runtime allows only together with everything else.
  */
 
 import { type Browser, chromium, type Page } from "playwright-core";
