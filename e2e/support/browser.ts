@@ -38,7 +38,7 @@ type BrowserTest = (browser: Browser) => Promise<void>;
  * Runs a test with a browser of its own, in a new profile; ignored with a printed reason where no browser is installed.
  */
 export function browserTest(name: string, run: BrowserTest): void {
-  if (browserPath === null) console.log(`e2e: skipped, no chromium here (\`make tools\` installs it): ${name}`);
+  if (browserPath === null) console.log(`e2e: skipped, no chromium here (\`make chromium\` installs it): ${name}`);
   Deno.test({
     name,
     ignore: browserPath === null,
