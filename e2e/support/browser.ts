@@ -1,5 +1,7 @@
 /**
  * A real Chromium, as Debian packs it, without a window: for the tests of the page.
+ *
+ * The driver reads `/proc` when it is loaded, which the runtime allows only together with everything else.
  */
 
 import { type Browser, chromium, type Page } from "playwright-core";
@@ -36,7 +38,7 @@ type BrowserTest = (browser: Browser) => Promise<void>;
  * Runs a test with a browser of its own, in a new profile; ignored with a printed reason where no browser is installed.
  */
 export function browserTest(name: string, run: BrowserTest): void {
-  if (browserPath === null) console.log(`e2e: skipped, no chromium here (\`make tools\` installs it): ${name}`);
+  if (browserPath === null) console.log(`e2e: skipped, no chromium here (\`make chromium\` installs it): ${name}`);
   Deno.test({
     name,
     ignore: browserPath === null,
