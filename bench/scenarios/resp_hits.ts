@@ -1,5 +1,5 @@
 /**
- * Hits over the Redis protocol, against redis-server itself, at several depths of pipelining.
+ * The Redis protocol, against redis-server itself, at several depths of pipelining: hits in both modes, relayed writes.
  */
 
 import { freePort } from "../../e2e/support/free_port.ts";
@@ -22,6 +22,9 @@ const valueBytes = 100;
 const key = keyOf("resp", 0);
 /** Requests of the first turn, from which the number for the others is found. */
 const trialRequests = 50_000;
+/** Keys drawn at random in one of the tables; `__rand_int__` in a request becomes one of them, in twelve digits. */
+const randomKeys = 100_000;
+const randomKeyOf = (number: number): string => `random:${`${number}`.padStart(12, "0")}`;
 
 interface RespSubject {
   readonly name: string;
@@ -39,6 +42,29 @@ interface RespResult {
   readonly commandLine: string;
 }
 
+/** One table: what redis-benchmark is told, and how many requests it sends before it reads the replies. */
+interface Work {
+  readonly caption: string;
+  readonly words: readonly string[];
+  readonly depths: readonly number[];
+}
+
+const READS: readonly Work[] = [
+  { caption: "Hits over RESP", words: ["get", key], depths: [1, 16, 64] },
+  {
+    caption: `Hits over RESP of ${randomKeys} keys at random`,
+    words: ["-r", `${randomKeys}`, "get", "random:__rand_int__"],
+    depths: [64],
+  },
+];
+const WRITES: readonly Work[] = [
+  {
+    caption: "Writes over RESP, relayed",
+    words: ["set", key, valueOf(key, valueBytes)],
+    depths: [1, 16],
+  },
+];
+
 export const respHits: Scenario = {
   name: "resp-hits",
   async run(effort) {
@@ -46,16 +72,20 @@ export const respHits: Scenario = {
     await site.fill("resp", { count: 1, valueBytes });
     await using itself = await RedisServer.start();
     await fill(itself, { prefix: "resp", count: 1, valueBytes });
-    const respPort = freePort();
-    const [peer] = await site.start([proxy({ env: { RESP_PORT: `${respPort}` } })], {
-      entriesMax: 1024,
-      valueBytes,
-      ttlSeconds: 3600,
-      key,
-    });
-    if (peer === undefined) {
+    for (const redis of [site.redis, itself]) await fillRandomKeys(redis);
+    const ports = { read: freePort(), all: freePort() };
+    const peers = await site.start(
+      (["read", "all"] as const).map((mode) =>
+        proxy({
+          name: mode === "read" ? "redis-proxy" : "redis-proxy, RESP_COMMANDS=all",
+          env: { RESP_PORT: `${ports[mode]}`, RESP_COMMANDS: mode },
+        })
+      ),
+      { entriesMax: 2 * randomKeys, valueBytes, ttlSeconds: 3600, key },
+    );
+    if (peers.length < 2) {
       return {
-        title: "Hits over the Redis protocol",
+        title: "The Redis protocol",
         notes: [],
         tables: [],
         findings: [`skipped: the proxy does not start with RESP_PORT: ${site.failures[0].reason}`],
@@ -65,34 +95,45 @@ export const respHits: Scenario = {
     const itselfTree = new ProcessTree([itself.pid]);
     await itselfTree.pin(serverCore);
     const tables = [];
-    const commands: string[] = [...peer.commandLines];
-    for (const depth of [1, 16, 64]) {
-      const subjects: RespSubject[] = [
-        { name: peer.name, port: respPort, tree: peer.tree, requestsPerSecond: 0 },
-        { name: "redis-server", port: itself.port, tree: itselfTree, requestsPerSecond: 0 },
-      ];
-      await runRounds(subjects, {
-        rounds: 2,
-        turn: async (subject) => {
-          const result = await measure(subject, { depth, requests: trialRequests });
-          subject.requestsPerSecond = result.requestsPerSecond;
-        },
-      });
-      const outcomes = await runRounds(subjects, {
-        rounds: effort.rounds,
-        turn: (subject) =>
-          measure(subject, { depth, requests: Math.ceil(subject.requestsPerSecond * effort.seconds) || trialRequests }),
-      });
-      tables.push({
-        caption: `Hits over RESP, ${depth} deep, ${valueBytes} B, ${clients} clients`,
-        table: tableOf(outcomes),
-      });
-      for (const outcome of outcomes.values()) if (outcome.ok) commands.push(outcome.results[0].commandLine);
+    const commands: string[] = peers.flatMap(({ commandLines }) => [...commandLines]);
+    const all = { name: peers[1].name, port: ports.all, tree: peers[1].tree };
+    const redis = { name: "redis-server", port: itself.port, tree: itselfTree };
+    const tableaus = [
+      ...READS.map((work) => ({
+        work,
+        subjects: [{ name: peers[0].name, port: ports.read, tree: peers[0].tree }, all, redis],
+      })),
+      ...WRITES.map((work) => ({ work, subjects: [all, redis] })),
+    ];
+    for (const port of Object.values(ports)) await warm(port);
+    for (const { work, subjects } of tableaus) {
+      for (const depth of work.depths) {
+        const timed: RespSubject[] = subjects.map((subject) => ({ ...subject, requestsPerSecond: 0 }));
+        await runRounds(timed, {
+          rounds: 2,
+          turn: async (subject) => {
+            const result = await measure(subject, { work, depth, requests: trialRequests });
+            subject.requestsPerSecond = result.requestsPerSecond;
+          },
+        });
+        const outcomes = await runRounds(timed, {
+          rounds: effort.rounds,
+          turn: (subject) => {
+            const requests = Math.ceil(subject.requestsPerSecond * effort.seconds) || trialRequests;
+            return measure(subject, { work, depth, requests });
+          },
+        });
+        tables.push({
+          caption: `${work.caption}, ${depth} deep, ${valueBytes} B, ${clients} clients`,
+          table: tableOf(outcomes),
+        });
+        for (const outcome of outcomes.values()) if (outcome.ok) commands.push(outcome.results[0].commandLine);
+      }
     }
     return {
-      title: "Hits over the Redis protocol",
+      title: "The Redis protocol",
       notes: [
-        `${effort.rounds} interleaved rounds of about ${effort.seconds} s; median (min-max); GET of one key by redis-benchmark.`,
+        `${effort.rounds} interleaved rounds of about ${effort.seconds} s by redis-benchmark; median (min-max).`,
         "'depth' is how many requests a client sends before it reads the replies.",
       ],
       tables,
@@ -102,13 +143,28 @@ export const respHits: Scenario = {
   },
 };
 
+async function fillRandomKeys(redis: RedisServer): Promise<void> {
+  for (let from = 0; from < randomKeys; from += 1_000) {
+    const names = Array.from({ length: 1_000 }, (_, i) => randomKeyOf(from + i));
+    await redis.pipeline(names.map((name) => ["SET", name, valueOf(name, valueBytes)]));
+  }
+}
+
+/** Has the proxy hold all keys. */
+async function warm(port: number): Promise<void> {
+  using client = await RespClient.connect(port);
+  for (let from = 0; from < randomKeys; from += 1_000) {
+    await client.pipeline(Array.from({ length: 1_000 }, (_, i) => ["GET", randomKeyOf(from + i)]));
+  }
+}
+
 async function measure(
   { port, tree }: RespSubject,
-  { depth, requests }: { depth: number; requests: number },
+  { work, depth, requests }: { work: Work; depth: number; requests: number },
 ): Promise<RespResult> {
   await mustAnswer(port);
   const cpuBeforeMs = tree.cpuMs;
-  const words = ["-p", `${port}`, "-c", `${clients}`, "-n", `${requests}`, "-P", `${depth}`, "--csv", "get", key];
+  const words = ["-p", `${port}`, "-c", `${clients}`, "-n", `${requests}`, "-P", `${depth}`, "--csv", ...work.words];
   const { success, stdout, stderr } = await new Deno.Command("taskset", {
     args: ["-c", `${loadCore}`, "timeout", "120", "redis-benchmark", ...words],
   }).output();
