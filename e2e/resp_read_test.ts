@@ -10,6 +10,7 @@ import type { Item } from "../lib/read_through/item.ts";
 import { ReadThrough } from "../lib/read_through/read_through.ts";
 import { RedisSource } from "../lib/redis/redis_source.ts";
 import { Asker } from "../lib/resp/asker.ts";
+import { MgetWarmer } from "../lib/resp/mget_warmer.ts";
 import { Password } from "../lib/password.ts";
 import { RespServer } from "../lib/resp/resp_server.ts";
 import { withDeadline } from "./support/deadline.ts";
@@ -78,6 +79,7 @@ class Door implements AsyncDisposable {
         version: "0.0.0",
         relaying: null,
         longRequests: { bytes: 0 },
+        mgetWarmer: new MgetWarmer(this.#readThrough, clock),
       },
     });
     this.#source.start(this.#readThrough);

@@ -246,6 +246,12 @@ export const GREETING_BYTES_MAX = 65_536;
 /** Numbers that HELLO tells begin here, far above Redis's own: `CLIENT KILL ID` of one can hit nobody else there. */
 export const CLIENT_IDS_FROM = 2 ** 48;
 
+/** Keys that held no string lately, at most, so that an MGET of one of them does not read the others for nothing. */
+export const MGET_HINTS_MAX = 16_384;
+
+/** How long that is believed, in ms. */
+export const MGET_HINT_MS = 10_000;
+
 /** Most questions in flight, all clients together; the next is refused. */
 export const QUESTIONS_MAX = 16_384;
 

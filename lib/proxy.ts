@@ -33,6 +33,7 @@ import { processLogger as logger } from "./log.ts";
 import { type Counters, newCounters } from "./metrics/counters.ts";
 import { LimitWatch } from "./metrics/limit_watch.ts";
 import { type Gauges, Metrics } from "./metrics/metrics.ts";
+import { DEFAULT_USER } from "./protocol/resp/greeting.ts";
 import { PageDoor } from "./page/page_door.ts";
 import type { Item } from "./read_through/item.ts";
 import { Password } from "./password.ts";
@@ -44,6 +45,7 @@ import { RedisUnavailable } from "./redis/redis_unavailable.ts";
 import { Asker } from "./resp/asker.ts";
 import { CommandTable } from "./resp/command_table.ts";
 import type { Relaying } from "./resp/drop_in.ts";
+import { MgetWarmer } from "./resp/mget_warmer.ts";
 import { RespServer } from "./resp/resp_server.ts";
 import { Statistics } from "./stats/statistics.ts";
 
@@ -95,6 +97,9 @@ export class Proxy {
       timeoutMs: settings.redisTimeoutMs,
       onServer: (server) => {
         if (relaying === null) return;
+        if (server.commands === null) {
+          logger.warn("Redis refuses COMMAND: it is not known which keys a command changes, so each waits for a PING");
+        }
         relaying.table = new CommandTable(server.commands);
         relaying.redisVersion = server.version;
       },
@@ -180,6 +185,7 @@ export class Proxy {
         outcomes: counters.resp,
         password: settings.proxyPassword === null ? null : new Password(settings.proxyPassword),
         version,
+        mgetWarmer: new MgetWarmer(this.#readThrough, clock),
         relaying,
         longRequests: { bytes: 0 },
       },
@@ -263,7 +269,7 @@ function newRelaying(settings: Settings, counters: Counters): Relaying {
       }
     },
     database: redis.database,
-    user: redis.username ?? "default",
+    user: redis.username ?? DEFAULT_USER,
     password: redis.password === null ? null : new Password(redis.password),
     counters,
     table: CommandTable.EMPTY,

@@ -195,7 +195,7 @@ export class ReadThrough implements SourceListener {
    * is always fulfilled, by the deadline at the latest.
    */
   read(key: Key): Answer | Promise<Answer> {
-    if (this.#options.absent?.get(key)) return REMEMBERED;
+    if (this.remembersAbsence(key)) return REMEMBERED;
     const joined = this.#flights.get(key);
     if (joined !== undefined) return this.#wait(joined, true);
     if (this.#link.kind === "down") return this.#fallback(key, outageAnswer(this.#link.outage));
@@ -208,6 +208,11 @@ export class ReadThrough implements SourceListener {
     this.#queue.push(flight);
     this.#scheduleDispatch();
     return this.#wait(flight, false);
+  }
+
+  /** True when it is remembered that there is no such key. */
+  remembersAbsence(key: Key): boolean {
+    return this.#options.absent?.get(key) === true;
   }
 
   /** Returns what is held of `key`. Changes nothing, neither its place in the order nor a count. Cost: O(waiters). */

@@ -6,17 +6,10 @@ import { Buffer } from "node:buffer";
 import type { RedisAddress } from "../config/settings.ts";
 import { readReply, ReplyError } from "../protocol/resp/reply_value.ts";
 import { ReplyParser } from "../protocol/resp/reply_parser.ts";
-import type { Protocol } from "../protocol/resp/reply_writer.ts";
+import { DEFAULT_USER, type Greeting } from "../protocol/resp/greeting.ts";
 import { requestFrame } from "../protocol/resp/request_frame.ts";
 import { GREETING_BYTES_MAX } from "../limits.ts";
 import { outageOfCode, RedisUnavailable } from "./redis_unavailable.ts";
-
-/** How a connection begins. */
-export interface Greeting {
-  readonly protocol: Protocol;
-  /** Further commands, whose errors are no reason to give up: a name, the library of a client. */
-  readonly further: readonly (readonly string[])[];
-}
 
 /**
  * Connects, over TLS where the address says so, gives the password, and chooses protocol and database.
@@ -57,7 +50,7 @@ async function greet(connection: Deno.Conn, address: RedisAddress, greeting: Gre
   const { username, password, database } = address;
   const needed: string[][] = [];
   if (greeting.protocol === 3) {
-    needed.push(["HELLO", "3", ...(password === null ? [] : ["AUTH", username ?? "default", password])]);
+    needed.push(["HELLO", "3", ...(password === null ? [] : ["AUTH", username ?? DEFAULT_USER, password])]);
   } else if (password !== null) {
     needed.push(["AUTH", ...(username === null ? [] : [username]), password]);
   }

@@ -4,6 +4,7 @@
 
 import type { Clock } from "../clock.ts";
 import type { ReadOutcome } from "../metrics/counters.ts";
+import type { Greeting } from "../protocol/resp/greeting.ts";
 import type { Protocol } from "../protocol/resp/reply_writer.ts";
 import { RequestParser } from "../protocol/resp/request_parser.ts";
 import type { Failure } from "../read_through/answer.ts";
@@ -11,7 +12,8 @@ import type { ReadThrough } from "../read_through/read_through.ts";
 import type { Password } from "../password.ts";
 import { RELAYED_REQUEST_BYTES_MAX, REQUEST_BYTES_MAX } from "../limits.ts";
 import type { Asker } from "./asker.ts";
-import type { Greeting, Relaying } from "./drop_in.ts";
+import type { Relaying } from "./drop_in.ts";
+import type { MgetWarmer } from "./mget_warmer.ts";
 import { Outbox } from "./outbox.ts";
 import type { Relay } from "./relay.ts";
 import { SessionState } from "./session_state.ts";
@@ -27,6 +29,7 @@ export interface Services {
   readonly password: Password | null;
   /** The proxy's own version. */
   readonly version: string;
+  readonly mgetWarmer: MgetWarmer;
   /** What is needed to pass commands on to Redis; `null` where reads alone are served. */
   readonly relaying: Relaying | null;
   /** Memory of requests longer than a usual read buffer, of all clients together. */

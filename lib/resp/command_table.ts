@@ -50,11 +50,6 @@ export class CommandTable {
     if (Array.isArray(reply)) { for (const entry of reply) this.#add(entry); }
   }
 
-  /** How many commands it knows. */
-  get size(): number {
-    return this.#commands.size;
-  }
-
   /** True when `name`, in lower case, has subcommands, and so its second word tells what it is. */
   isGroup(name: string): boolean {
     return this.#groups.has(name);

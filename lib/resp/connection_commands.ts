@@ -2,6 +2,7 @@
  * The commands about the connection itself: who the client is, which protocol it speaks, whether anybody is there.
  */
 
+import { DEFAULT_USER } from "../protocol/resp/greeting.ts";
 import type { Protocol } from "../protocol/resp/reply_writer.ts";
 import type { Client } from "./client.ts";
 import { type Command, commandGroup } from "./command.ts";
@@ -9,14 +10,12 @@ import { type Command, commandGroup } from "./command.ts";
 /** The version of Redis whose behaviour is shown; clients decide by it what they may ask. */
 export const COMPATIBLE_VERSION = "7.0.0";
 
-/** The only user there is. */
-const USER = "default";
-
 const NO_AUTH_FLAGS = ["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"];
 const FLAGS = ["loading", "stale", "fast"];
 const SYNTAX_ERROR = "ERR syntax error";
 const NAME_ERROR = "ERR Client names cannot contain spaces, newlines or special characters.";
-const WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
+/** What Redis says to a wrong password. */
+export const WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled.";
 const HELLO_NEEDS_AUTH =
   "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH " +
   "<user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time";
@@ -30,7 +29,7 @@ function ok(client: Client): void {
 /** True when the word at `index` and the one before it, or `default`, are a user and its password; notes it. */
 function authenticate(client: Client, { user, passwordAt }: { user: string; passwordAt: number }): boolean {
   const { password } = client.services;
-  const isRight = user === USER && (password === null || password.is(client.request.argument(passwordAt)));
+  const isRight = user === DEFAULT_USER && (password === null || password.is(client.request.argument(passwordAt)));
   if (isRight) client.isAuthenticated = true;
   return isRight;
 }
@@ -40,7 +39,7 @@ function auth(client: Client): void {
   const words = request.argumentCount;
   if (words > 3) return replies.writer.error(SYNTAX_ERROR);
   if (words === 2 && services.password === null) return replies.writer.error(NO_PASSWORD);
-  const user = words === 3 ? request.text(1) : USER;
+  const user = words === 3 ? request.text(1) : DEFAULT_USER;
   if (authenticate(client, { user, passwordAt: words - 1 })) ok(client);
   else replies.writer.error(WRONG_PASSWORD);
 }
@@ -155,7 +154,7 @@ function clientSetInfo(client: Client): void {
 function clientInfo(client: Client): void {
   const ageS = Math.floor((client.services.clock.nowMs - client.connectedAtMs) / 1000);
   client.replies.writer.bulk(
-    `id=${client.id} addr=${client.address} name=${client.name} age=${ageS} db=0 user=${USER} resp=${client.protocol}\n`,
+    `id=${client.id} addr=${client.address} name=${client.name} age=${ageS} db=0 user=${DEFAULT_USER} resp=${client.protocol}\n`,
   );
 }
 

@@ -9,28 +9,15 @@
 
 import type { Password } from "../password.ts";
 import type { Failure } from "../read_through/answer.ts";
-import type { Protocol } from "../protocol/resp/reply_writer.ts";
+import { DEFAULT_USER, type Greeting } from "../protocol/resp/greeting.ts";
 import { requestFrame } from "../protocol/resp/request_frame.ts";
 import type { Client } from "./client.ts";
 import type { CommandTable } from "./command_table.ts";
 import { execute } from "./commands.ts";
+import { WRONG_PASSWORD } from "./connection_commands.ts";
 import { existsFromMemory, FAILED, get, mgetFromMemory, strlenFromMemory } from "./read_commands.ts";
 import type { Relay } from "./relay.ts";
-import {
-  credentialsAt,
-  DEFAULT_USER,
-  expectationOf,
-  fullName,
-  mayMakeTunnel,
-  NO_EFFECT,
-  tunnelOf,
-} from "./relayed_command.ts";
-
-/** How a connection to Redis begins: the protocol, and commands whose errors do not matter. */
-export interface Greeting {
-  readonly protocol: Protocol;
-  readonly further: readonly (readonly string[])[];
-}
+import { credentialsAt, expectationOf, fullName, mayMakeTunnel, NO_EFFECT, tunnelOf } from "./relayed_command.ts";
 
 /** What is needed to pass commands on to Redis. */
 export interface Relaying {
@@ -147,12 +134,12 @@ function authenticateHere(
   }
   if (!relay.isQuiet) return "quiet";
   const isWhole = !isHello || at + 2 < request.argumentCount;
-  if (!isHello || !isWhole) {
+  if (!isHello || !isWhole || at === 1) {
     execute(client);
     return null;
   }
   if (request.text(at + 1) !== DEFAULT_USER || !services.password!.is(request.argument(at + 2))) {
-    replies.writer.error("WRONGPASS invalid username-password pair or user is disabled.");
+    replies.writer.error(WRONG_PASSWORD);
     return null;
   }
   if (credentialsAt(request, at + 3) > 0) {

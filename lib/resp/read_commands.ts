@@ -4,6 +4,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import type { Key } from "../protocol/key.ts";
 import type { Protocol } from "../protocol/resp/reply_writer.ts";
 import type { Answer, Failure } from "../read_through/answer.ts";
 import { outcomeOf } from "../read_through/read_outcome.ts";
@@ -68,21 +69,33 @@ export function get(client: Client): void {
 }
 
 /**
- * Answers an MGET when all its keys are held, so that the answer is of one moment. Returns false when not; then the keys
- * that are missing are being read, for the next time.
+ * Answers an MGET when it is known of all its keys what they hold, so that the answer is of one moment. Returns false when
+ * not; then what is missing is being read, for the next time.
  */
-export function mgetFromMemory({ request, replies, services }: Client): boolean {
-  const { readThrough, outcomes } = services;
+export function mgetFromMemory({ request, replies, protocol, services }: Client): boolean {
+  const { readThrough, outcomes, mgetWarmer } = services;
   const count = request.argumentCount - 1;
   const frames: Uint8Array[] = [...line(`*${count}`)];
+  const missing: Key[] = [];
+  let absences = 0;
   for (let i = 1; i <= count; i++) {
     const key = request.key(i);
     const item = readThrough.hit(key);
-    if (item === undefined) void readThrough.read(key);
-    else frames.push(item.frame);
+    if (item !== undefined) {
+      frames.push(item.frame);
+    } else if (readThrough.remembersAbsence(key)) {
+      frames.push(...NULLS[protocol]);
+      absences++;
+    } else {
+      missing.push(key);
+    }
   }
-  if (frames.length <= count) return false;
-  outcomes.hit += count;
+  if (missing.length > 0) {
+    mgetWarmer.warm(missing);
+    return false;
+  }
+  outcomes.hit += count - absences;
+  outcomes.absent_remembered += absences;
   addFrames(replies, frames);
   return true;
 }

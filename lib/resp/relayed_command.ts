@@ -4,6 +4,7 @@
  */
 
 import type { Key } from "../protocol/key.ts";
+import { DEFAULT_USER } from "../protocol/resp/greeting.ts";
 import type { Protocol } from "../protocol/resp/reply_writer.ts";
 import type { RequestParser } from "../protocol/resp/request_parser.ts";
 import type { CommandTable } from "./command_table.ts";
@@ -58,9 +59,6 @@ const STATE_CHANGES: Readonly<Record<string, StateChange>> = {
   "client|caching": FOREIGN,
 };
 
-/** The user that a password alone belongs to. */
-export const DEFAULT_USER = "default";
-
 /** Tells whether a user and its password are the proxy's own. */
 export type IsOurs = (user: string, password: Uint8Array) => boolean;
 
@@ -85,8 +83,8 @@ export function fullName(request: RequestParser, table: CommandTable): string {
   return isGroup && request.argumentCount > 1 ? `${name}|${request.text(1).toLowerCase()}` : name;
 }
 
-/** Returns where the word AUTH stands in a HELLO, at `from` or behind, 0 where it does not. */
-export function credentialsAt(request: RequestParser, from = 2): number {
+/** Returns where the word AUTH stands in a HELLO, at `from` or behind, 0 where it does not; at 1 a version is missing. */
+export function credentialsAt(request: RequestParser, from = 1): number {
   for (let i = from; i < request.argumentCount; i++) {
     if (request.matches(i, "auth")) return i;
     if (request.matches(i, "setname")) i++;

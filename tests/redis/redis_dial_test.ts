@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import type { RedisAddress } from "../../lib/config/settings.ts";
-import { dialRedis, type Greeting } from "../../lib/redis/redis_dial.ts";
+import { dialRedis } from "../../lib/redis/redis_dial.ts";
+import type { Greeting } from "../../lib/protocol/resp/greeting.ts";
 import { RedisUnavailable } from "../../lib/redis/redis_unavailable.ts";
 import { requestFrame } from "../../lib/protocol/resp/request_frame.ts";
 import { TextSocket } from "../support/text_socket.ts";

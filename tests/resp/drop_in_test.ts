@@ -16,6 +16,7 @@ interface DoorOptions {
   readonly password?: string | null;
   readonly tracked?: boolean;
   readonly database?: number;
+  readonly negativeTtlMs?: number;
 }
 
 /** A front door with a Redis that the test plays. */
@@ -25,9 +26,9 @@ class Door implements AsyncDisposable {
   readonly server: RespServer;
   readonly #port: number;
 
-  constructor({ password = null, tracked = true, database = 0 }: DoorOptions = {}) {
+  constructor({ password = null, tracked = true, database = 0, negativeTtlMs = 0 }: DoorOptions = {}) {
     this.relaying = new HandRelaying({ database });
-    this.parts = new Parts({ password, tracked, relaying: this.relaying });
+    this.parts = new Parts({ password, tracked, negativeTtlMs, relaying: this.relaying });
     this.server = new RespServer({
       hostname: "127.0.0.1",
       port: 0,
@@ -137,6 +138,20 @@ Deno.test("an MGET of which not all is held is one MGET at Redis; what was missi
   await client.write("MGET a b\r\n");
   await client.expect("*2\r\n$1\r\n1\r\n$1\r\n2\r\n");
   assert.equal(door.relaying.counters.relayedCommands, 1);
+});
+
+Deno.test("an MGET of keys that are held, or remembered as absent, comes from memory", async () => {
+  await using door = new Door({ negativeTtlMs: 60_000 });
+  await door.parts.hold("a", "1");
+  const absent = door.parts.readThrough.read("/b");
+  await settled();
+  door.parts.source.last.reply({ kind: "absent" });
+  await absent;
+  using client = await door.connect();
+  await client.write("MGET a b a\r\n");
+  await client.expect("*3\r\n$1\r\n1\r\n$-1\r\n$1\r\n1\r\n");
+  const { hit, absent_remembered } = door.parts.services.outcomes;
+  assert.deepEqual([hit, absent_remembered], [2, 1]);
 });
 
 Deno.test("the keys of a write are dropped before its reply leaves, and without a round trip", async () => {
@@ -404,6 +419,8 @@ Deno.test("with a password: it is checked here, and Redis never sees it", async 
   await client.expect("+PONG\r\n");
   await client.write("HELLO 3 AUTH default proxy-secret AUTH default redis-secret\r\n");
   await client.expect("-ERR Syntax error in HELLO option 'AUTH'\r\n");
+  await client.write("HELLO AUTH default proxy-secret\r\n");
+  await client.expect("-ERR Protocol version is not an integer or out of range\r\n");
   await client.write("HELLO 3 AUTH default proxy-secret SETNAME me\r\nHELLO 3 AUTH default wrong\r\n");
   await redis.expect(frame("HELLO 3 SETNAME me"));
   await redis.write("%1\r\n+proto\r\n:3\r\n");

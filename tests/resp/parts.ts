@@ -13,6 +13,7 @@ import { Asker } from "../../lib/resp/asker.ts";
 import { Client, type Services } from "../../lib/resp/client.ts";
 import type { Relaying } from "../../lib/resp/drop_in.ts";
 import { execute } from "../../lib/resp/commands.ts";
+import { MgetWarmer } from "../../lib/resp/mget_warmer.ts";
 import { Password } from "../../lib/password.ts";
 import { HandSource } from "../support/hand_source.ts";
 
@@ -33,11 +34,12 @@ export class Parts implements Disposable {
   readonly services: Services;
 
   constructor(
-    { password = null, isUp = true, relaying = null, tracked = true }: {
+    { password = null, isUp = true, relaying = null, tracked = true, negativeTtlMs = 0 }: {
       password?: string | null;
       isUp?: boolean;
       relaying?: Relaying | null;
       tracked?: boolean;
+      negativeTtlMs?: number;
     } = {},
   ) {
     const clock = new Clock();
@@ -47,10 +49,12 @@ export class Parts implements Disposable {
       source: this.source,
       counters,
       cache: new LruTtlCache<Item>({ entriesMax: 10_000, ttlMs: TIMEOUT_MS, nowMs: () => clock.nowMs }),
-      absent: null,
+      absent: negativeTtlMs === 0
+        ? null
+        : new LruTtlCache<true>({ entriesMax: 1_000, ttlMs: negativeTtlMs, nowMs: () => clock.nowMs }),
       itemBytesMax: 100_000_000,
       ttlMs: TIMEOUT_MS,
-      negativeTtlMs: 0,
+      negativeTtlMs,
       staleTtlMs: 0,
       framed: true,
       timeoutMs: TIMEOUT_MS,
@@ -72,6 +76,7 @@ export class Parts implements Disposable {
       version: "0.0.0",
       relaying,
       longRequests: { bytes: 0 },
+      mgetWarmer: new MgetWarmer(this.readThrough, clock),
     };
   }
 

@@ -5,7 +5,8 @@
 import { withDeadline } from "../../e2e/support/deadline.ts";
 import type { Failure } from "../../lib/read_through/answer.ts";
 import { CommandTable } from "../../lib/resp/command_table.ts";
-import type { Greeting, Relaying } from "../../lib/resp/drop_in.ts";
+import type { Greeting } from "../../lib/protocol/resp/greeting.ts";
+import type { Relaying } from "../../lib/resp/drop_in.ts";
 import { Password } from "../../lib/password.ts";
 import { TextSocket } from "./text_socket.ts";
 
