@@ -3,7 +3,6 @@
  */
 
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
 import type { HitWatch } from "../../lib/read_through/hit_watch.ts";
 import type { Holding } from "../../lib/read_through/holding.ts";
 import { ABSENT, value, WRONG_TYPE } from "../support/hand_source.ts";
