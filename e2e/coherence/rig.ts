@@ -24,6 +24,8 @@ export interface RigOptions {
   readonly entriesMax?: number;
   readonly timeoutMs?: number;
   readonly bug?: PlantedBug;
+  /** What stands in for the read-through, with a bug in it. */
+  readonly readThroughClass?: typeof ReadThrough;
   /** For the jitter of reconnects; from 0 to below 1. */
   readonly random?: () => number;
 }
@@ -56,7 +58,7 @@ export class Rig implements AsyncDisposable {
     });
     const bug = options.bug === undefined ? null : new BugSource(this.#source, options.bug);
     const source: Source = bug ?? this.#source;
-    this.readThrough = new ReadThrough({
+    this.readThrough = new (options.readThroughClass ?? ReadThrough)({
       clock: this.clock,
       source,
       counters: this.counters,

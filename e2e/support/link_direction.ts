@@ -26,6 +26,7 @@ export class LinkDirection {
     garble: null,
     delayMs: 0,
     isDelayed: null,
+    isRoughlyDelayed: false,
     stalled: false,
     trickle: null,
     bytesToCut: null,
@@ -65,10 +66,18 @@ export class LinkDirection {
    * Delivers each chunk `ms` after it came in. Chunks overlap: ten that come together all arrive after `ms`.
    *
    * @param of says which connections are delayed, counted from 1; all unless told
+   * @param isRough true where some ms more do not matter: then this process sleeps for nobody, and serves the others
    */
-  delay({ ms, of = null }: { ms: number; of?: ((connection: number) => boolean) | null }): void {
+  delay(
+    { ms, of = null, isRough = false }: {
+      ms: number;
+      of?: ((connection: number) => boolean) | null;
+      isRough?: boolean;
+    },
+  ): void {
     this.#rules.delayMs = ms;
     this.#rules.isDelayed = of;
+    this.#rules.isRoughlyDelayed = isRough;
   }
 
   /** Delivers at most `bytesEach` bytes of a connection in one write, and then nothing for `everyMs`. */

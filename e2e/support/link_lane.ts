@@ -22,6 +22,8 @@ export interface LinkRules {
   delayMs: number;
   /** Which connections are delayed, counted from 1; null for all. */
   isDelayed: ((connection: number) => boolean) | null;
+  /** True where a delay may be some ms more, and others are to be served meanwhile. */
+  isRoughlyDelayed: boolean;
   stalled: boolean;
   trickle: { bytesEach: number; everyMs: number } | null;
   /** Bytes until the cut, over all lanes; null for never. */
@@ -169,8 +171,9 @@ export class Lane {
 
   #wake(waitMs: number): void {
     this.#stopWaking();
-    if (waitMs > timerLateMsMax) {
-      this.#timer = setTimeout(() => this.pump(), waitMs - timerLateMsMax);
+    if (waitMs > timerLateMsMax || this.#options.rules.isRoughlyDelayed) {
+      const earlyMs = this.#options.rules.isRoughlyDelayed ? 0 : timerLateMsMax;
+      this.#timer = setTimeout(() => this.pump(), waitMs - earlyMs);
       return;
     }
     this.#immediate = setImmediate(() => {
