@@ -11,6 +11,7 @@ import {
   keyToBytes,
   readKey,
 } from "../../lib/protocol/key.ts";
+import { KEY_BYTES_MAX } from "../../lib/limits.ts";
 import { SEED } from "../support/seed.ts";
 
 const PREFIX = "http://host/get";
@@ -224,6 +225,13 @@ Deno.test("a detached key is the same key", () => {
     }),
     { seed: SEED },
   );
+});
+
+Deno.test("a key is detached whole, however long it is", () => {
+  for (const length of [0, 1, KEY_BYTES_MAX - 1, KEY_BYTES_MAX, KEY_BYTES_MAX + 1]) {
+    const key = "/" + "\xff".repeat(length);
+    assert.equal(detachedKey(key), key);
+  }
 });
 
 Deno.test("any target gives a key or a reason, never a throw, and never more bytes than allowed", () => {
