@@ -5,6 +5,7 @@ import { ReadThrough } from "../../lib/read_through/read_through.ts";
 import { dialRedis } from "../../lib/redis/redis_dial.ts";
 import { Asker } from "../../lib/resp/asker.ts";
 import { CommandTable } from "../../lib/resp/command_table.ts";
+import { MgetWarmer } from "../../lib/resp/mget_warmer.ts";
 import { RespServer } from "../../lib/resp/resp_server.ts";
 import { type Reply, RespClient } from "../support/resp_client.ts";
 import { Rig } from "./rig.ts";
@@ -66,6 +67,7 @@ export class PlantedDropIn implements AsyncDisposable {
           table,
           redisVersion: null,
         },
+        mgetWarmer: new MgetWarmer(readThrough, clock),
         longRequests: { bytes: 0 },
       },
     });
