@@ -11,6 +11,7 @@ import { ReadThrough } from "../lib/read_through/read_through.ts";
 import { RedisSource } from "../lib/redis/redis_source.ts";
 import { Asker } from "../lib/resp/asker.ts";
 import { MgetWarmer } from "../lib/resp/mget_warmer.ts";
+import { Pace } from "../lib/resp/pace.ts";
 import { Password } from "../lib/password.ts";
 import { RespServer } from "../lib/resp/resp_server.ts";
 import { withDeadline } from "./support/deadline.ts";
@@ -78,6 +79,7 @@ class Door implements AsyncDisposable {
         password: password === null ? null : new Password(password),
         version: "0.0.0",
         relaying: null,
+        pace: new Pace(clock),
         longRequests: { bytes: 0 },
         mgetWarmer: new MgetWarmer(this.#readThrough, clock),
       },

@@ -46,6 +46,7 @@ import { Asker } from "./resp/asker.ts";
 import { CommandTable } from "./resp/command_table.ts";
 import type { Relaying } from "./resp/drop_in.ts";
 import { MgetWarmer } from "./resp/mget_warmer.ts";
+import { Pace } from "./resp/pace.ts";
 import { RespServer } from "./resp/resp_server.ts";
 import { Statistics } from "./stats/statistics.ts";
 
@@ -187,6 +188,7 @@ export class Proxy {
         version,
         mgetWarmer: new MgetWarmer(this.#readThrough, clock),
         relaying,
+        pace: new Pace(clock),
         longRequests: { bytes: 0 },
       },
       onCutOff: () => logger.debug("a RESP client kept the proxy waiting and was cut off"),

@@ -57,6 +57,7 @@ const FILLER_KEYS = 16;
 const NUMBER_MAX = 1_000_000;
 const OLD_SHOWN_MAX = 10;
 
+const KINDS = Object.keys(OWN_WRITES).length + Object.keys(OWN_WRITES_OF_ALL).length;
 const HTTP = "HTTP";
 const READERS = ["GET, own connection", "GET, another connection", "MGET", HTTP];
 
@@ -66,7 +67,7 @@ interface Lane {
   readonly other: RespClient;
 }
 
-/** Writes and reads until enough was read. */
+/** Writes and reads until enough was read, of every kind. */
 export async function runOwnWrites(options: OwnWritesOptions): Promise<OwnWritesResult> {
   await using run = await OwnWritesRun.start(options);
   return await run.end();
@@ -112,8 +113,9 @@ class OwnWritesRun implements AsyncDisposable {
     failed.catch(() => this.#isOver = true);
     try {
       await eventually(() => {
-        if (this.#isOver || this.#pairs >= pairs || (stopsAtOld && this.#wrong.length > 0)) return;
-        throw new Error(`${this.#pairs} of ${pairs} pairs`);
+        const isEnough = this.#pairs >= pairs && this.#pairsByKind.size === KINDS;
+        if (this.#isOver || isEnough || (stopsAtOld && this.#wrong.length > 0)) return;
+        throw new Error(`${this.#pairs} of ${pairs} pairs, ${this.#pairsByKind.size} of ${KINDS} kinds`);
       }, { deadlineMs });
     } finally {
       this.#isOver = true;

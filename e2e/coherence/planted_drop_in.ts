@@ -6,6 +6,7 @@ import { dialRedis } from "../../lib/redis/redis_dial.ts";
 import { Asker } from "../../lib/resp/asker.ts";
 import { CommandTable } from "../../lib/resp/command_table.ts";
 import { MgetWarmer } from "../../lib/resp/mget_warmer.ts";
+import { Pace } from "../../lib/resp/pace.ts";
 import { RespServer } from "../../lib/resp/resp_server.ts";
 import { type Reply, RespClient } from "../support/resp_client.ts";
 import { Rig } from "./rig.ts";
@@ -68,6 +69,7 @@ export class PlantedDropIn implements AsyncDisposable {
           redisVersion: null,
         },
         mgetWarmer: new MgetWarmer(readThrough, clock),
+        pace: new Pace(clock),
         longRequests: { bytes: 0 },
       },
     });

@@ -41,7 +41,8 @@ export class RedisServer {
         return server;
       } catch (error) {
         // A free port is not a reserved one: somebody else may have been faster.
-        const clash = port === undefined && error instanceof Error && /address already in use/i.test(error.message);
+        // Nor has a server that ends at once always said so by then.
+        const clash = port === undefined && /address already in use|it ended at once/i.test((error as Error).message);
         if (!clash || tries === 5) throw error;
       }
     }

@@ -15,6 +15,7 @@ import type { Asker } from "./asker.ts";
 import type { Relaying } from "./drop_in.ts";
 import type { MgetWarmer } from "./mget_warmer.ts";
 import { Outbox } from "./outbox.ts";
+import type { Pace } from "./pace.ts";
 import type { Relay } from "./relay.ts";
 import { SessionState } from "./session_state.ts";
 
@@ -32,6 +33,7 @@ export interface Services {
   readonly mgetWarmer: MgetWarmer;
   /** What is needed to pass commands on to Redis; `null` where reads alone are served. */
   readonly relaying: Relaying | null;
+  readonly pace: Pace;
   /** Memory of requests longer than a usual read buffer, of all clients together. */
   readonly longRequests: { bytes: number };
 }

@@ -33,6 +33,7 @@ import { keyBytes } from "../protocol/key.ts";
 import { ReplyParser } from "../protocol/resp/reply_parser.ts";
 import { type Protocol, ReplyWriter } from "../protocol/resp/reply_writer.ts";
 import type { ReadThrough } from "../read_through/read_through.ts";
+import type { Pace } from "./pace.ts";
 import { type Expectation, isConfirmation, PUSH_HEAD_LENGTH, type TunnelKind, type Wait } from "./relayed_command.ts";
 import type { SessionState } from "./session_state.ts";
 import {
@@ -50,6 +51,7 @@ export interface RelayOptions {
   readonly connection: Deno.Conn;
   readonly state: SessionState;
   readonly readThrough: Pick<ReadThrough, "wrote" | "wroteAll" | "caughtUp">;
+  readonly pace: Pace;
   /** Hands bytes to the client; fulfilled when they are gone. */
   readonly deliver: (bytes: Uint8Array) => Promise<void>;
   /** Called when the client and Redis have agreed on a version of the protocol. */
@@ -205,6 +207,7 @@ export class Relay {
 
   /** Hands replies on until the connection ends. Never rejects; the connection is closed then. To be called once. */
   async run(): Promise<void> {
+    const { pace } = this.#options;
     let buffer = Buffer.allocUnsafeSlow(READ_BUFFER_BYTES_MIN);
     try {
       for (;;) {
@@ -212,12 +215,16 @@ export class Relay {
         if (count === null) break;
         const chunk = buffer.subarray(0, count);
         this.#isDelivering = true;
+        const isBehind = count === buffer.length;
+        const beganAtMs = isBehind ? pace.begin() : 0;
         const wait = this.#hear(chunk);
+        if (isBehind) pace.spentSince(beganAtMs);
         if (wait !== "nothing") await this.#options.readThrough.caughtUp({ wrote: wait === "writes" });
         await this.#options.deliver(chunk);
         this.#isDelivering = false;
         this.#tell();
-        if (count === buffer.length && count < READ_BUFFER_BYTES_MAX) buffer = Buffer.allocUnsafeSlow(count * 2);
+        if (isBehind && count < READ_BUFFER_BYTES_MAX) buffer = Buffer.allocUnsafeSlow(count * 2);
+        if (isBehind && pace.isRestDue) await pace.rest();
       }
     } catch {
       // Redis, or the client, is gone.

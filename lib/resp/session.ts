@@ -18,6 +18,7 @@ import {
   READ_AHEAD_BYTES_MAX,
   READ_BUFFER_BYTES_MAX,
   STRANGER_LOOKS_MAX,
+  TURN_REQUESTS_MAX,
   UNREAD_REPLY_LOOKS_MAX,
 } from "../limits.ts";
 import type { Client } from "./client.ts";
@@ -37,6 +38,8 @@ export class Session {
   #working: Promise<void> | null = null;
   /** Whether bytes have come since the worker last looked. */
   #hasReceived = false;
+  /** Whether the last read filled its buffer, so that there is more at once. */
+  #isBehind = false;
   /** Whether the request that was read last is still to be executed. */
   #isPending = false;
   /** Why the input is no request, once it is none. */
@@ -80,8 +83,10 @@ export class Session {
         }
         request.received(count);
         this.#receivedBytes += count;
+        this.#isBehind = count === space.length;
         if (this.#working === null) this.#work();
         else this.#hasReceived = true;
+        if (this.#isBehind && client.services.pace.isRestDue) await client.services.pace.rest();
         while (this.#working !== null && this.#isAheadEnough) await this.#working;
       }
       while (this.#working !== null) await this.#working;
@@ -163,8 +168,7 @@ export class Session {
       this.#working = this.#workOn("flush");
       return;
     }
-    client.services.clock.tick();
-    const before = this.#executeAll();
+    const before = this.#executeTurn();
     if (client.isUnwanted) return this.cut();
     const { replies, relay } = client;
     const isDone = before === null && !client.isLeaving && !replies.hasLate;
@@ -175,14 +179,15 @@ export class Session {
   /** Sends, does what has to come first, executes, until nothing is left that has come. Never rejects. */
   async #workOn(before: Before | null): Promise<void> {
     const client = this.#client;
+    const { pace } = client.services;
     try {
       do {
         await this.#flush();
+        if ((before === "flush" || this.#isBehind) && pace.isRestDue) await pace.rest();
         if (before !== null) await this.#makeReady(before);
         else if (!this.#hasReceived || client.isLeaving) break;
         this.#hasReceived = false;
-        client.services.clock.tick();
-        before = this.#executeAll();
+        before = this.#executeTurn();
       } while (!client.isUnwanted);
     } catch {
       this.cut();
@@ -192,18 +197,26 @@ export class Session {
     else if (client.isLeaving) void this.#finished().then(() => this.cut());
   }
 
-  /** Executes the requests that have come. Returns what has to come before the next, `null` where there is none. */
-  #executeAll(): Before | null {
+  /** Executes requests that have come. Returns what has to come before the next, `null` where there is none. */
+  #executeTurn(): Before | null {
+    const { pace } = this.#client.services;
+    const beganAtMs = pace.begin();
+    const before = this.#execute();
+    if (before === "flush" || this.#isBehind) pace.spentSince(beganAtMs);
+    return before;
+  }
+
+  #execute(): Before | null {
     const client = this.#client;
     const { request, replies, services } = client;
-    while (!client.isUnwanted && (!client.isLeaving || this.#isPending)) {
+    for (let count = 0; !client.isUnwanted && (!client.isLeaving || this.#isPending); count++) {
       if (this.#isCut || client.relay?.isEnded) {
         // Nobody is there to ask, or to be answered: Redis would execute nothing more, either.
         client.isLeaving = true;
         this.#isPending = false;
         return null;
       }
-      if (replies.isFull || client.relay?.isFull) return "flush";
+      if (count === TURN_REQUESTS_MAX || replies.isFull || client.relay?.isFull) return "flush";
       if (!this.#isPending && this.#invalid === null) {
         const status = request.next();
         if (status === "incomplete") return null;
@@ -250,6 +263,7 @@ export class Session {
       connection,
       state: client.state,
       readThrough: client.services.readThrough,
+      pace: client.services.pace,
       deliver: this.#deliver,
       onProtocol: (protocol) => client.protocol = protocol,
     });

@@ -14,6 +14,7 @@ import { Client, type Services } from "../../lib/resp/client.ts";
 import type { Relaying } from "../../lib/resp/drop_in.ts";
 import { execute } from "../../lib/resp/commands.ts";
 import { MgetWarmer } from "../../lib/resp/mget_warmer.ts";
+import { Pace } from "../../lib/resp/pace.ts";
 import { Password } from "../../lib/password.ts";
 import { HandSource } from "../support/hand_source.ts";
 
@@ -75,6 +76,7 @@ export class Parts implements Disposable {
       password: password === null ? null : new Password(password),
       version: "0.0.0",
       relaying,
+      pace: new Pace(clock),
       longRequests: { bytes: 0 },
       mgetWarmer: new MgetWarmer(this.readThrough, clock),
     };
