@@ -8,7 +8,7 @@
  * a timer and not on a clock: a process that was suspended, or a loop that was busy, has not looked, and blames nobody.
  */
 
-import { createClient, ErrorReply, RESP_TYPES } from "@redis/client";
+import { ErrorReply, RedisClient, RESP_TYPES } from "@redis/client";
 import { Buffer } from "node:buffer";
 import { isIP } from "node:net";
 import type { RedisAddress } from "../config/settings.ts";
@@ -247,9 +247,12 @@ function newClient(address: RedisAddress, options: RedisConnectionOptions) {
     // Its timer per command does not settle what was written; the waiters have deadlines, the connection a heartbeat.
     commandOptions: { timeout: undefined },
   };
-  return options.tracked
-    ? createClient({ ...common, RESP: 3, emitInvalidate: true, name: "redis-proxy" })
-    : createClient({ ...common, RESP: 2 }) as unknown as ReturnType<typeof createClient>;
+  // Without the class that `createClient` makes, which has a method for each of Redis's commands: we name ours ourselves,
+  // and it would cost 100 ms and 19 MiB at start.
+  const protocol = options.tracked
+    ? { RESP: 3 as const, emitInvalidate: true, name: "redis-proxy" }
+    : { RESP: 2 as const };
+  return new RedisClient({ ...common, ...protocol });
 }
 
 /** Turns a rejection into a value: an error that Redis sent is a reply like any other. */
