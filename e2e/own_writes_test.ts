@@ -44,8 +44,11 @@ for (
     assert.deepEqual(result.wrong, []);
     assert.deepEqual([...result.pairsByKind.keys()].sort(), KINDS);
     assert.equal(result.pairsByReader.size, 4);
-    assert.ok(await proxy.respReads("hit") > pairs / 200, "nothing is proven where nothing is held");
-    assert.ok(await proxy.metric("redis_proxy_fills_overtaken_total") > pairs / 200, "nor where no fill is raced with");
+    assert.ok(await proxy.respReads("hit") > pairs / 1_000, "nothing is proven where nothing is held");
+    assert.ok(
+      await proxy.metric("redis_proxy_fills_overtaken_total") > pairs / 1_000,
+      "nor where no fill is raced with",
+    );
   });
 }
 
