@@ -7,7 +7,7 @@
 
 import assert from "node:assert/strict";
 import { SEED } from "../tests/support/seed.ts";
-import { OWN_WRITES, OWN_WRITES_OF_ALL } from "./coherence/own_write_kinds.ts";
+import { OWN_WRITE_KINDS } from "./coherence/own_write_kinds.ts";
 import { runOwnWrites } from "./coherence/own_writes_run.ts";
 import { PlantedDropIn } from "./coherence/planted_drop_in.ts";
 import { Random } from "./coherence/random.ts";
@@ -16,7 +16,6 @@ import { RedisServer } from "./support/redis_server.ts";
 import { TcpMiddleman } from "./support/tcp_middleman.ts";
 
 const PAIRS = Number(Deno.env.get("OWN_WRITES") ?? 100_000);
-const KINDS = [...Object.keys(OWN_WRITES), ...Object.keys(OWN_WRITES_OF_ALL)].sort();
 const DEADLINE_MS = 60_000 + PAIRS;
 /** How late the proxy hears what Redis tells it: many times as late as the replies to writes. */
 const LATE_MS = 3;
@@ -42,13 +41,10 @@ for (
     await using proxy = await ProxyProcess.start({ redisPort: link.port, respCommands: "all", env });
     const result = await runOwnWrites({ dropIn: proxy, random: new Random(SEED), pairs, deadlineMs: DEADLINE_MS });
     assert.deepEqual(result.wrong, []);
-    assert.deepEqual([...result.pairsByKind.keys()].sort(), KINDS);
+    assert.deepEqual([...result.pairsByKind.keys()].sort(), [...OWN_WRITE_KINDS].sort());
     assert.equal(result.pairsByReader.size, 4);
-    assert.ok(await proxy.respReads("hit") > pairs / 1_000, "nothing is proven where nothing is held");
-    assert.ok(
-      await proxy.metric("redis_proxy_fills_overtaken_total") > pairs / 1_000,
-      "nor where no fill is raced with",
-    );
+    assert.ok(await proxy.respReads("hit") > pairs / 200, "nothing is proven where nothing is held");
+    assert.ok(await proxy.metric("redis_proxy_fills_overtaken_total") > pairs / 200, "nor where no fill is raced with");
   });
 }
 

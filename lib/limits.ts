@@ -183,7 +183,7 @@ export const ACCEPT_RETRY_MS = 50;
 /** Replies of this many bytes waiting to be sent make the client wait: no request of it is read before they are gone. */
 export const REPLY_BYTES_MAX = 262_144;
 
-/** Requests of one client that are executed in one turn, 1.6 ms at most as measured; then others have theirs. */
+/** Requests of one client that are executed in one turn: 1.6 ms of the slowest small ones (inline PINGs) as measured. Then others have theirs. */
 export const TURN_REQUESTS_MAX = 512;
 
 /** How long those who always have more to do may keep the event loop before it looks for others, all together, in ms. */

@@ -194,3 +194,6 @@ export const OWN_WRITES_OF_ALL: Readonly<Record<string, (contents: Contents) => 
     return [["MULTI"], ["SWAPDB", "0", "1"], ["EXEC"]];
   },
 };
+
+/** The name of every write above. */
+export const OWN_WRITE_KINDS: readonly string[] = [...Object.keys(OWN_WRITES), ...Object.keys(OWN_WRITES_OF_ALL)];

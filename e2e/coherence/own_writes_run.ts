@@ -10,7 +10,15 @@
 import { Buffer } from "node:buffer";
 import { eventually } from "../support/eventually.ts";
 import { type Reply, ReplyError, RespClient } from "../support/resp_client.ts";
-import { Contents, type Expected, NO_STRING, OWN_WRITES, OWN_WRITES_OF_ALL, PREPARATION } from "./own_write_kinds.ts";
+import {
+  Contents,
+  type Expected,
+  NO_STRING,
+  OWN_WRITE_KINDS,
+  OWN_WRITES,
+  OWN_WRITES_OF_ALL,
+  PREPARATION,
+} from "./own_write_kinds.ts";
 import type { Random } from "./random.ts";
 import { Turnstile } from "./turnstile.ts";
 
@@ -53,11 +61,11 @@ const ALL_PART = 0.01;
 const AGAIN_PART = 0.25;
 /** HTTP costs more than the rest of a pair. */
 const HTTP_KEYS_MAX = 4;
+const FILLERS = 4;
 const FILLER_KEYS = 16;
 const NUMBER_MAX = 1_000_000;
 const OLD_SHOWN_MAX = 10;
 
-const KINDS = Object.keys(OWN_WRITES).length + Object.keys(OWN_WRITES_OF_ALL).length;
 const HTTP = "HTTP";
 const READERS = ["GET, own connection", "GET, another connection", "MGET", HTTP];
 
@@ -106,16 +114,18 @@ class OwnWritesRun implements AsyncDisposable {
   async end(): Promise<OwnWritesResult> {
     const { pairs, deadlineMs, dropIn, stopsAtOld = false } = this.#options;
     const tasks = this.#lanes.map((lane) => this.#untilOver(() => this.#turn(lane)));
-    const filler = await this.#connect();
-    tasks.push(this.#untilOver(() => this.#fill(filler)));
+    for (let filler = 0; filler < FILLERS; filler++) {
+      const client = await this.#connect();
+      tasks.push(this.#untilOver(() => this.#fill(client)));
+    }
     if (dropIn.port !== null) tasks.push(this.#untilOver(() => this.#fillOverHttp(dropIn.port!)));
     const failed = Promise.all(tasks);
     failed.catch(() => this.#isOver = true);
     try {
       await eventually(() => {
-        const isEnough = this.#pairs >= pairs && this.#pairsByKind.size === KINDS;
+        const isEnough = this.#pairs >= pairs && this.#pairsByKind.size === OWN_WRITE_KINDS.length;
         if (this.#isOver || isEnough || (stopsAtOld && this.#wrong.length > 0)) return;
-        throw new Error(`${this.#pairs} of ${pairs} pairs, ${this.#pairsByKind.size} of ${KINDS} kinds`);
+        throw new Error(`${this.#pairs} of ${pairs} pairs, ${this.#pairsByKind.size} of ${OWN_WRITE_KINDS.length} kinds`);
       }, { deadlineMs });
     } finally {
       this.#isOver = true;

@@ -41,9 +41,8 @@ export class RedisServer {
         return server;
       } catch (error) {
         // A free port is not a reserved one: somebody else may have been faster.
-        // Nor has a server that ends at once always said so by then.
-        const clash = port === undefined && /address already in use|it ended at once/i.test((error as Error).message);
-        if (!clash || tries === 5) throw error;
+        const clash = error instanceof Error && /address already in use/i.test(error.message);
+        if (!clash || port !== undefined || tries === 5) throw error;
       }
     }
   }
@@ -130,8 +129,8 @@ export class RedisServer {
       this.#child = child;
       await eventually(() => !child.running || answers(child, this.port), { deadlineMs: startDeadlineMs });
       if (child.running) return;
-      await child.exited;
-      throw new Error(`it ended at once:\n${[...child.stdout, ...child.stderr].slice(-5).join("\n")}`);
+      const { code, signal } = await child.exited;
+      throw new Error(`it ended at once, by ${signal ?? `code ${code}`}:\n${[...child.stdout, ...child.stderr].slice(-5).join("\n")}`);
     } catch (error) {
       await this.#end("SIGKILL");
       if (error instanceof Deno.errors.NotFound) throw error;

@@ -248,7 +248,7 @@ function newClient(address: RedisAddress, options: RedisConnectionOptions) {
     commandOptions: { timeout: undefined },
   };
   // Without the class that `createClient` makes, which has a method for each of Redis's commands: we name ours ourselves,
-  // and it would cost 100 ms and 19 MiB at start.
+  // and it would cost 100 ms and 20 MiB at start.
   const protocol = options.tracked
     ? { RESP: 3 as const, emitInvalidate: true, name: "redis-proxy" }
     : { RESP: 2 as const };

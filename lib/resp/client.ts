@@ -33,6 +33,7 @@ export interface Services {
   readonly mgetWarmer: MgetWarmer;
   /** What is needed to pass commands on to Redis; `null` where reads alone are served. */
   readonly relaying: Relaying | null;
+  /** Of all clients together. */
   readonly pace: Pace;
   /** Memory of requests longer than a usual read buffer, of all clients together. */
   readonly longRequests: { bytes: number };

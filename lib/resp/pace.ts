@@ -2,8 +2,8 @@
  * Keeps those who always have more to do from keeping the event loop to themselves.
  *
  * The runtime's loop asks the kernel what has arrived when it has nothing to do, and else once in 61 turns. A client whose
- * next bytes are always there gives it something to do always: with four of them, at up to 13 ms a turn, everybody else was
- * answered after 260 ms, and the link to Redis seemed lost. So whoever reads a full buffer counts its time here, and when
+ * next bytes are always there gives it something to do always: with four of them everybody else was answered after 260 ms,
+ * and the link to Redis seemed lost. So whoever reads a full buffer counts its time here, and when
  * `BUSY_MS_MAX` is spent all of them rest together before they go on; any that went on would keep the loop from looking.
  * Who asks and waits for the answer never rests.
  */

@@ -7,7 +7,8 @@
  *
  * The usual chunk is worked through in the reader's own turn: nothing is waited for, not even for the write. Only where
  * replies wait for Redis, or for the client to take them, the worker becomes a task of its own. Requests are executed one
- * after another; what one of them has to wait for, all behind it wait for as well.
+ * after another; what one of them has to wait for, all behind it wait for as well. They are executed in turns of
+ * `TURN_REQUESTS_MAX` at most; a client that has more behind a turn rests when others are due (`pace.ts`).
  */
 
 import {
@@ -183,7 +184,7 @@ export class Session {
     try {
       do {
         await this.#flush();
-        if ((before === "flush" || this.#isBehind) && pace.isRestDue) await pace.rest();
+        if (this.#hasMoreThan(before) && pace.isRestDue) await pace.rest();
         if (before !== null) await this.#makeReady(before);
         else if (!this.#hasReceived || client.isLeaving) break;
         this.#hasReceived = false;
@@ -202,8 +203,13 @@ export class Session {
     const { pace } = this.#client.services;
     const beganAtMs = pace.begin();
     const before = this.#execute();
-    if (before === "flush" || this.#isBehind) pace.spentSince(beganAtMs);
+    if (this.#hasMoreThan(before)) pace.spentSince(beganAtMs);
     return before;
+  }
+
+  /** True when a turn that ended with `before` has left something to do that has come already. */
+  #hasMoreThan(before: Before | null): boolean {
+    return before === "flush" || this.#isBehind;
   }
 
   #execute(): Before | null {
