@@ -125,7 +125,9 @@ class OwnWritesRun implements AsyncDisposable {
       await eventually(() => {
         const isEnough = this.#pairs >= pairs && this.#pairsByKind.size === OWN_WRITE_KINDS.length;
         if (this.#isOver || isEnough || (stopsAtOld && this.#wrong.length > 0)) return;
-        throw new Error(`${this.#pairs} of ${pairs} pairs, ${this.#pairsByKind.size} of ${OWN_WRITE_KINDS.length} kinds`);
+        throw new Error(
+          `${this.#pairs} of ${pairs} pairs, ${this.#pairsByKind.size} of ${OWN_WRITE_KINDS.length} kinds`,
+        );
       }, { deadlineMs });
     } finally {
       this.#isOver = true;

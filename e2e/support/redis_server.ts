@@ -130,7 +130,9 @@ export class RedisServer {
       await eventually(() => !child.running || answers(child, this.port), { deadlineMs: startDeadlineMs });
       if (child.running) return;
       const { code, signal } = await child.exited;
-      throw new Error(`it ended at once, by ${signal ?? `code ${code}`}:\n${[...child.stdout, ...child.stderr].slice(-5).join("\n")}`);
+      throw new Error(
+        `it ended at once, by ${signal ?? `code ${code}`}:\n${[...child.stdout, ...child.stderr].slice(-5).join("\n")}`,
+      );
     } catch (error) {
       await this.#end("SIGKILL");
       if (error instanceof Deno.errors.NotFound) throw error;
