@@ -30,6 +30,17 @@ const subjects: Record<string, (entriesMax: number) => Subject> = {
 
 const gc = (globalThis as { gc?: () => void }).gc;
 
+/** Bytes of WebAssembly's memories, which the runtime does not count among its array buffers. */
+let mappedBytes = 0;
+const unmapped = new FinalizationRegistry<number>((bytes) => mappedBytes -= bytes);
+WebAssembly.Memory = class extends WebAssembly.Memory {
+  constructor(descriptor: WebAssembly.MemoryDescriptor) {
+    super(descriptor);
+    mappedBytes += this.buffer.byteLength;
+    unmapped.register(this.buffer, this.buffer.byteLength);
+  }
+};
+
 interface Reading {
   heldBytes: number;
   residentBytes: number;
@@ -42,7 +53,7 @@ async function read(): Promise<Reading> {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   const { heapUsed, external, rss } = Deno.memoryUsage();
-  return { heldBytes: heapUsed + external, residentBytes: rss };
+  return { heldBytes: heapUsed + external + mappedBytes, residentBytes: rss };
 }
 
 /** Growth since `before`, for each of `count`. */

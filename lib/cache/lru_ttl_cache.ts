@@ -13,7 +13,8 @@
  * allocates nothing, and the garbage collector has no objects to follow. One array, because chunks, an indirection for
  * each neighbour, doubled the time of moving an item to the front. Copying 16 MB at once took 25 to 50 ms, so when the
  * array grows (by half) or shrinks (to a half), each operation moves 16 records until all are moved; meanwhile there
- * are two arrays, and a record is in the old one when its number is below a mark. Where fewer than half of the slots
+ * are two arrays, and a record is in the old one when its number is below a mark. Making an array is not constant
+ * either, as `zeros` says. Where fewer than half of the slots
  * are used, each removal moves up to two items out of the last slots. Keys and values lie in chunks: an array of
  * pointers cannot be made in constant time.
  *
@@ -158,8 +159,12 @@ const SPARE_SLOTS = 16;
 // least n / 2 items must come, and until buckets have to, three quarters as many.
 const SLOTS_PER_STEP = 16;
 const BUCKETS_PER_STEP = 16;
-const NO_NUMBERS = new Int32Array(0);
-const NO_DEADLINES = new Float64Array(0);
+
+// Arrays from 256 KiB on are made of pages: rounding up takes a fifth of them at most, a hundredth of large ones.
+const PAGE_BYTES = 65_536;
+const PAGES_MIN = 4;
+const NO_NUMBERS: Int32Array = new Int32Array(0);
+const NO_DEADLINES: Float64Array = new Float64Array(0);
 
 /** Most keys of one sampled hash; the next makes the cache hash whole keys from then on. */
 const TWINS_MAX = 4;
@@ -211,6 +216,22 @@ function mixed(a: number, b: number): number {
   a ^= Math.imul(b ^ (b >>> 15), 0x9e3779b1);
   a = Math.imul(a ^ (a >>> 16), 0x7feb352d);
   return a ^ (a >>> 15);
+}
+
+/**
+ * As many zeros, made in a time that does not depend on their number.
+ *
+ * Memory for an array that the process has used before is cleared first, 32 MB in up to 2 ms; that of WebAssembly is
+ * mapped anew, in 0.07 ms. It takes address space, which may be limited: then the array is a usual one.
+ */
+function zeros(count: number): Int32Array {
+  const pages = Math.ceil(count * Int32Array.BYTES_PER_ELEMENT / PAGE_BYTES);
+  if (pages < PAGES_MIN) return new Int32Array(count);
+  try {
+    return new Int32Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer, 0, count);
+  } catch {
+    return new Int32Array(count);
+  }
 }
 
 function tickOf(timeMs: number): number {
@@ -895,7 +916,7 @@ export class LruTtlCache<V> {
     this.#oldRecords = this.#records;
     this.#oldDeadlines = this.#deadlines;
     this.#movedTo = this.#slotsEnd;
-    this.#records = new Int32Array(slots << RECORD_BITS);
+    this.#records = zeros(slots << RECORD_BITS);
     this.#deadlines = new Float64Array(this.#records.buffer);
     this.#isMoving = true;
   }
@@ -909,7 +930,7 @@ export class LruTtlCache<V> {
   /** Begins to move the index to `count` buckets. */
   #moveBuckets(count: number): void {
     this.#oldBuckets = this.#buckets;
-    this.#buckets = new Int32Array(count);
+    this.#buckets = zeros(count);
     this.#bucketsMoved = 0;
     this.#makesWhole = this.#isMixed;
     this.#isMoving = true;

@@ -458,6 +458,27 @@ Deno.test("LruTtlCache: 60,000 integer-like keys, over several chunks, come, are
   cache.checkInvariants();
 });
 
+Deno.test("LruTtlCache: where no address space is left it grows in usual memory", () => {
+  const { Memory } = WebAssembly;
+  let tried = 0;
+  WebAssembly.Memory = class extends Memory {
+    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+      super(descriptor);
+      tried++;
+      throw new RangeError("could not allocate memory");
+    }
+  };
+  try {
+    const { cache } = setUp({ entriesMax: 60_000 });
+    for (let i = 0; i < 60_000; i++) cache.set(`key ${i}`, i);
+    for (let i = 0; i < 60_000; i++) assert.equal(cache.get(`key ${i}`), i);
+    cache.checkInvariants();
+    assert.ok(tried > 0);
+  } finally {
+    WebAssembly.Memory = Memory;
+  }
+});
+
 Deno.test("LruTtlCache: 100,000 items dead at one instant cost each operation no more than its bound", () => {
   for (const ttlMs of [50, 150]) { // By the queue, by the wheel.
     const { cache, clock, removals } = setUp({ entriesMax: 100_000 });
