@@ -9,8 +9,13 @@ import { type Key, keyFromBytes } from "../../lib/protocol/key.ts";
 import type { Answer } from "../../lib/read_through/answer.ts";
 import type { Item } from "../../lib/read_through/item.ts";
 import { ReadThrough, type ReadThroughOptions } from "../../lib/read_through/read_through.ts";
+import type { Outage } from "../../lib/read_through/source.ts";
 import { HandSource } from "./hand_source.ts";
 import { HandTime, settled } from "./hand_time.ts";
+
+export const UNREACHABLE: Outage = { kind: "unreachable", code: "UNREACHABLE" };
+export const LOADING: Outage = { kind: "loading", code: "LOADING" };
+export const NOAUTH: Outage = { kind: "refused", code: "NOAUTH" };
 
 /** The key of a name. */
 export function key(name: string): Key {
@@ -120,4 +125,14 @@ export class Rig implements Disposable {
     this.readThrough.close();
     this.time[Symbol.dispose]();
   }
+}
+
+/** The keys of each trip so far, as names. */
+export function trips(rig: Rig): string[] {
+  return rig.source.keys.map((keys) => keys.map((one: Key) => one.slice(1)).join(" "));
+}
+
+/** Each answer in words. */
+export function wordsOf(asked: readonly Asked[]): string[] {
+  return asked.map((one) => one.words);
 }
