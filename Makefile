@@ -31,21 +31,24 @@ run: ## set up and run the proxy with a Redis (the default); with a Docker engin
 
 .PHONY: run-local
 run-local: tools ## the same without Docker
-	@host=$(call setting,REDIS_HOST,127.0.0.1) port=$(call setting,REDIS_PORT,6379) http=$(call setting,PROXY_PORT,5000); \
+	@host=$(call setting,REDIS_HOST,127.0.0.1) port=$(call setting,REDIS_PORT,6379) url=$(call setting,REDIS_URL,''); \
+	http=$(call setting,PROXY_PORT,5000); \
 	redis=''; proxy=''; \
 	listens() { (exec 3<>"/dev/tcp/$$host/$$port") 2>/dev/null; }; \
 	trap 'kill $$proxy 2>/dev/null' INT TERM; \
-	if [ -n "$${REDIS_URL:-}" ] || listens; then \
+	if [ -n "$$url" ] || listens; then \
 		echo "redis-proxy: using the Redis that is there"; \
+	elif [ "$$host" != 127.0.0.1 ] && [ "$$host" != localhost ]; then \
+		echo "redis-proxy: no Redis answers at $$host:$$port yet; the proxy tries again until one does"; \
 	else \
 		echo "redis-proxy: starting a redis-server on port $$port; it keeps nothing, and stops with the proxy"; \
 		mkdir -p .tools; \
 		setsid redis-server --port "$$port" --bind 127.0.0.1 --save '' --appendonly no --dir .tools --logfile redis.log & redis=$$!; \
 		for i in {1..50}; do listens && break; sleep 0.1; done; \
-		listens || { echo "redis-proxy: redis-server did not start; see .tools/redis.log" >&2; exit 1; }; \
+		listens || { echo "redis-proxy: redis-server did not start; see .tools/redis.log" >&2; kill "$$redis" 2>/dev/null; exit 1; }; \
 	fi; \
 	echo "redis-proxy: serving at http://127.0.0.1:$$http; Ctrl-C stops it"; \
-	echo "redis-proxy: try    redis-cli -p $$port set greeting hello && curl -i http://127.0.0.1:$$http/get/greeting"; \
+	[ -n "$$url" ] || echo "redis-proxy: try    redis-cli -h $$host -p $$port set greeting hello && curl -i http://127.0.0.1:$$http/get/greeting"; \
 	deno task --quiet start & proxy=$$!; \
 	wait $$proxy; code=$$?; \
 	while kill -0 $$proxy 2>/dev/null; do wait $$proxy; code=$$?; done; \

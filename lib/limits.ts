@@ -1,5 +1,6 @@
 /**
- * Every bound of the proxy that is not a setting: its name, its unit, and why it is that number.
+ * The bounds of the proxy that are not settings: their names, their units, and why they are these numbers. What only the
+ * method of one file depends on stands there.
  *
  * Relations between them are asserted at the end, so a change that breaks one fails at start and in every test.
  */
@@ -298,7 +299,7 @@ export const VIEWER_RETRY_MS = 2_000;
 
 // The log
 
-/** How often, in ms, a limit that is reached again and again is logged. */
+/** How often, in ms, the same trouble is logged: a limit that is reached again and again, or a bug. */
 export const LIMIT_LOG_INTERVAL_MS = 10_000;
 
 // Stopping

@@ -4,6 +4,7 @@
 
 import { configure, getJsonLinesFormatter, getLogger } from "@logtape/logtape";
 import type { LogLevel } from "./config/settings.ts";
+import { LIMIT_LOG_INTERVAL_MS } from "./limits.ts";
 
 const LEVELS = { debug: "debug", info: "info", warn: "warning", error: "error" } as const;
 
@@ -29,3 +30,15 @@ export async function configureLog(level: LogLevel): Promise<void> {
 
 /** The logger of the process itself: start, settings, stop. */
 export const processLogger = getLogger(["redis-proxy", "process"]);
+
+/** Returns what logs an error that only a mistake of ours can cause, with its stack: one in `LIMIT_LOG_INTERVAL_MS`. */
+export function bugLogger(): (error: unknown) => void {
+  let loggedAtMs = -Infinity;
+  return (error) => {
+    const nowMs = performance.now();
+    if (nowMs - loggedAtMs < LIMIT_LOG_INTERVAL_MS) return;
+    loggedAtMs = nowMs;
+    const reason = error instanceof Error ? error.stack ?? error.message : String(error);
+    processLogger.error("a request failed in the proxy itself: this is a bug", { reason });
+  };
+}

@@ -29,7 +29,7 @@ import {
   SWEEP_BUDGET,
   TEXTS_HEAP_FRACTION_MAX,
 } from "./limits.ts";
-import { processLogger as logger } from "./log.ts";
+import { bugLogger, processLogger as logger } from "./log.ts";
 import { type Counters, newCounters } from "./metrics/counters.ts";
 import { LimitWatch } from "./metrics/limit_watch.ts";
 import { type Gauges, Metrics } from "./metrics/metrics.ts";
@@ -164,6 +164,7 @@ export class Proxy {
       bearer,
       metricsText: () => metrics.text(),
       page: this.#page,
+      onBug: bugLogger(),
     });
     this.#server = new HttpServer({
       hostname: settings.proxyHost,

@@ -160,9 +160,9 @@ const SPARE_SLOTS = 16;
 const SLOTS_PER_STEP = 16;
 const BUCKETS_PER_STEP = 16;
 
-// Arrays from 256 KiB on are made of pages: rounding up takes a fifth of them at most, a hundredth of large ones.
+// Arrays above 256 KiB are made of pages: rounding up takes a fifth of them at most, a hundredth of large ones.
 const PAGE_BYTES = 65_536;
-const PAGES_MIN = 4;
+const PAGES_MIN = 5;
 const NO_NUMBERS: Int32Array = new Int32Array(0);
 const NO_DEADLINES: Float64Array = new Float64Array(0);
 

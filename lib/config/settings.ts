@@ -336,7 +336,16 @@ function parseRedisUrl(text: string): RedisAddress | null {
 }
 
 /** Shows a received value so that blanks, quotes and control characters are seen, and a huge one is cut. */
-function quote(text: string): string {
+/**
+ * Masks what may be the user and password of a URL: all before the last `@`. A URL in the place of a host is a likely
+ * mistake, and what was received is repeated.
+ */
+export function masked(text: string): string {
+  return text.replace(/^.*@/s, "***@");
+}
+
+function quote(received: string): string {
+  const text = masked(received);
   return JSON.stringify(text.length > RECEIVED_CHARACTERS_MAX ? text.slice(0, RECEIVED_CHARACTERS_MAX) + "..." : text);
 }
 

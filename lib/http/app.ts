@@ -33,6 +33,8 @@ export interface AppOptions {
   /** Returns the metrics as Prometheus text. */
   readonly metricsText: () => Promise<string>;
   readonly page: Page;
+  /** Told of what went wrong in the door itself. */
+  readonly onBug: (error: unknown) => void;
 }
 
 const READ_METHODS = { allow: "GET, HEAD" };
@@ -102,7 +104,10 @@ export class App {
   };
 
   /** Answers what went wrong in `handle` itself; for the server's last resort. */
-  readonly onError = (): Response => internalError();
+  readonly onError = (error: unknown): Response => {
+    this.#options.onBug(error);
+    return internalError();
+  };
 
   #get(request: Request, start: number): Response | Promise<Response> {
     const { url, method } = request;

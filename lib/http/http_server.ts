@@ -27,7 +27,8 @@
  * - a request arrives on a connection at rest that is being ended: the client sees the close without an answer, as with
  *   any server that closes idle connections (RFC 9112, 9.5), and may send it again.
  * - the answer was given but is still being written when the connection is chosen: for `HTTP_ANSWER_MS_MIN` it may only
- *   leave, not be cut. Afterwards it is cut, so a client that does not read cannot hold on to it under pressure.
+ *   leave, not be cut. Afterwards it is cut, so a client that does not read cannot hold on to it under pressure, unless
+ *   it is among those that were told to leave when they had been at rest for long: `HTTP_LEAVING_FRACTION_MAX` at most.
  * - the last descriptor is taken and nobody new comes: accept fails all the same, as it is tried again at once.
  * - other parts of the process take the last descriptors, so no accept is tried: the next tick finds out by a probe.
  *
@@ -314,7 +315,9 @@ export class HttpServer {
     }
     for (const connection of this.#known) {
       if (connection.isWaiting || (this.#tick - connection.activeTick) * HTTP_LOOK_MS < restMsMax) continue;
-      // Not cut: without pressure a slow reader of a large answer may take as long as it likes.
+      // Not cut: without pressure a slow reader of a large answer may take as long as it likes. Where many of them leave
+      // and do not go the others stay, since only those can be cut when room is needed.
+      if (this.#leaving.size >= this.#cap * HTTP_LEAVING_FRACTION_MAX) break;
       this.endedCount++;
       this.#leave(connection);
     }

@@ -54,7 +54,7 @@ export const COUNTER_DEFINITIONS = {
   relays: "Connections to Redis made for RESP clients",
   relayFailures: "Connections to Redis for RESP clients that could not be made",
   keysDropped: "Keys dropped by hand, from the page",
-  clientsTurnedAway: "Requests turned away since MAX_CONNECTIONS were in progress",
+  clientsTurnedAway: "Requests and RESP connections turned away since MAX_CONNECTIONS were in progress",
   readsTurnedAway: "Reads turned away since too many waited for Redis already",
   connects: "Connections to Redis made",
   disconnects: "Connections to Redis lost",

@@ -8,7 +8,8 @@
 
 import { hash } from "node:crypto";
 import { Buffer, isUtf8 } from "node:buffer";
-import { FRAME_OVERHEAD_BYTES, TEXT_BYTES_MAX } from "../limits.ts";
+import { FRAME_OVERHEAD_BYTES, ITEM_OVERHEAD_BYTES, TEXT_BYTES_MAX } from "../limits.ts";
+import { type Key, keyBytes } from "../protocol/key.ts";
 import { bulkFrame } from "../protocol/resp/reply_writer.ts";
 import { entityTag } from "../protocol/entity_tag.ts";
 
@@ -37,7 +38,7 @@ export class Item {
   /** The item is fresh while the clock is before this moment, in ms. */
   readonly freshUntilMs: number;
 
-  /** How often it was a hit. */
+  /** How often it was found fresh, by those as well that Redis answered for the sake of other keys. */
   hits = 0;
 
   /**
@@ -55,14 +56,14 @@ export class Item {
     this.readAtMs = readAtMs;
     this.#held = this.isText && !framed && bytes.length <= TEXT_BYTES_MAX
       ? asBuffer(bytes).toString("utf8")
-      : bulkFrame(bytes).frame;
+      : bulkFrame(bytes);
     this.etag = entityTag(hash("sha256", bytes, "hex"));
     this.freshUntilMs = freshUntilMs;
   }
 
   /** The value as RESP sends it. Cost: nothing where it is held so, else O(length). Nobody may change it. */
   get frame(): Uint8Array<ArrayBuffer> {
-    return typeof this.#held === "string" ? bulkFrame(Buffer.from(this.#held)).frame : this.#held;
+    return typeof this.#held === "string" ? bulkFrame(Buffer.from(this.#held)) : this.#held;
   }
 
   /** The value as the body of a response: no copy of it is made. Nobody may change it. */
@@ -78,6 +79,11 @@ export class Item {
     // A string takes one byte a character where it is ASCII, and two at most.
     return this.#held.length === this.length ? this.length : this.#held.length * 2;
   }
+}
+
+/** Bytes of `CACHE_MAXBYTES` that `item` takes under `key`. */
+export function chargedBytes(key: Key, item: Item): number {
+  return keyBytes(key) + item.heldBytes + ITEM_OVERHEAD_BYTES;
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

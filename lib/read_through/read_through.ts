@@ -43,13 +43,13 @@ import type { Clock } from "../clock.ts";
 import type { LruTtlCache } from "../cache/lru_ttl_cache.ts";
 import type { Counters } from "../metrics/counters.ts";
 import { detachedKey, type Key, keyBytes } from "../protocol/key.ts";
-import { BATCH_KEYS_MAX, FILL_QUEUE_FLIGHTS_MAX, ITEM_OVERHEAD_BYTES, NEGATIVE_OVERHEAD_BYTES } from "../limits.ts";
+import { BATCH_KEYS_MAX, FILL_QUEUE_FLIGHTS_MAX, NEGATIVE_OVERHEAD_BYTES } from "../limits.ts";
 import type { Answer, Failed } from "./answer.ts";
 import { Flight, type Waiter } from "./flight.ts";
 import { type HitWatch, noHitWatch } from "./hit_watch.ts";
 import type { Holding } from "./holding.ts";
-import { Item } from "./item.ts";
-import type { KeyReply, Outage, Source, SourceListener } from "./source.ts";
+import { chargedBytes, Item } from "./item.ts";
+import { type KeyReply, type Outage, type Source, type SourceListener, UNREACHABLE } from "./source.ts";
 import { WaitingLine } from "./waiting_line.ts";
 
 /** What a read-through is made of. Durations are in milliseconds. */
@@ -94,7 +94,6 @@ type Link = { readonly kind: "waiting" | "up" } | { readonly kind: "down"; reado
 
 const WAITING: Link = { kind: "waiting" };
 const UP: Link = { kind: "up" };
-const UNREACHABLE: Outage = { kind: "unreachable", code: "UNREACHABLE" };
 const OVERLOADED: Failed = { kind: "failed", failure: "overloaded", code: "OVERLOADED" };
 const TIMED_OUT: Failed = { kind: "failed", failure: "timeout", code: "TIMEOUT" };
 const REMEMBERED: Answer = { kind: "absent", remembered: true, stored: false, collapsed: false };
@@ -534,7 +533,7 @@ export class ReadThrough implements SourceListener {
       this.#cache.delete(key);
       return false;
     }
-    const bytes = keyBytes(key) + item.heldBytes + ITEM_OVERHEAD_BYTES;
+    const bytes = chargedBytes(key, item);
     const ttlMs = freshMs + this.#options.staleTtlMs;
     if (bytes <= this.#options.itemBytesMax && this.#cache.set(key, item, { ttlMs, bytes })) {
       this.#counters.fillsStored++;

@@ -15,12 +15,15 @@ export type KeyReply =
 
 /**
  * Why Redis cannot be asked: `unreachable` (no connection), `loading` (there, not ready yet), `refused` (it does not
- * want us). `code` is the error's first word, fit for a client to see; it never holds a secret.
+ * want us). `code` is a word, mostly the error's first, fit for a client to see; it never holds a secret.
  */
 export interface Outage {
   readonly kind: "unreachable" | "loading" | "refused";
   readonly code: string;
 }
+
+/** No connection, for whatever reason. */
+export const UNREACHABLE: Outage = { kind: "unreachable", code: "UNREACHABLE" };
 
 /** Reads keys from Redis. */
 export interface Source {
@@ -54,6 +57,6 @@ export interface SourceListener {
   /** Redis changed, expired or evicted `key`, or may have. */
   invalidated(key: Key): void;
 
-  /** Redis changed everything, or may have (FLUSHALL, FLUSHDB, SWAPDB). */
+  /** Redis changed everything, or may have (FLUSHALL, FLUSHDB, a full tracking table). */
   invalidatedAll(): void;
 }

@@ -14,7 +14,7 @@ import { isIP } from "node:net";
 import type { RedisAddress } from "../config/settings.ts";
 import { type Key, keyArgument, keyFromBytes } from "../protocol/key.ts";
 import type { IntegerReply } from "../read_through/integer_source.ts";
-import type { KeyReply, Outage } from "../read_through/source.ts";
+import { type KeyReply, type Outage, UNREACHABLE } from "../read_through/source.ts";
 import { errorCode, outageOfCode, RedisUnavailable } from "./redis_unavailable.ts";
 import { HEARTBEAT_LOOK_MS, HEARTBEAT_PING_LOOKS, HEARTBEAT_SILENT_LOOKS } from "../limits.ts";
 
@@ -52,7 +52,7 @@ type Client = ReturnType<typeof newClient>;
 /** A connection that is ready, until it is lost. */
 export class RedisConnection {
   readonly #client: Client;
-  /** Reads and PINGs without a reply, each with the number of looks that it has waited. */
+  /** What Redis was asked and has not answered, each with the number of looks that it has waited. */
   readonly #unanswered = new Set<{ looks: number }>();
   #heartbeat: ReturnType<typeof setInterval> | null = null;
   /** A PING that will be sent at the end of this turn. */
@@ -130,12 +130,10 @@ export class RedisConnection {
 
   /** Sends one command whose reply is an integer. Rejects when the connection is lost meanwhile. */
   async integer(words: readonly Buffer[]): Promise<IntegerReply> {
-    const waited = { looks: 0 };
-    this.#unanswered.add(waited);
-    const reply = await this.#client.sendCommand<number>(words).catch(asReply);
-    if (reply === LOST) throw new Error("Cannot ask: the connection to Redis was lost");
-    this.#unanswered.delete(waited);
-    return reply instanceof ErrorReply ? { kind: "error", text: reply.message } : { kind: "integer", value: reply };
+    const [reply] = await this.#ask(words);
+    return reply instanceof ErrorReply
+      ? { kind: "error", text: reply.message }
+      : { kind: "integer", value: reply as number };
   }
 
   /**
@@ -154,14 +152,7 @@ export class RedisConnection {
 
   /** Returns what Redis tells of itself. Rejects on a loss. */
   async server(): Promise<ServerFacts> {
-    const waited = { looks: 0 };
-    this.#unanswered.add(waited);
-    const asked = [["COMMAND"], ["INFO", "server"]].map((words) =>
-      this.#client.sendCommand<unknown>(words).catch(asReply)
-    );
-    const [commands, info] = await Promise.all(asked);
-    if (commands === LOST || info === LOST) throw new Error("Cannot ask: the connection to Redis was lost");
-    this.#unanswered.delete(waited);
+    const [commands, info] = await this.#ask(["COMMAND"], ["INFO", "server"]);
     return {
       commands: commands instanceof ErrorReply ? null : commands,
       version: /^redis_version:([\w.-]+)/m.exec(String(info))?.[1] ?? null,
@@ -170,13 +161,7 @@ export class RedisConnection {
 
   /** Returns how full Redis's tracking table is, `null` where Redis does not tell. Rejects when the connection is lost. */
   async trackingTable(): Promise<TrackingTable | null> {
-    const waited = { looks: 0 };
-    this.#unanswered.add(waited);
-    const info = this.#client.sendCommand<string>(["INFO", "stats"]).catch(asReply);
-    const config = this.#client.sendCommand<unknown>(["CONFIG", "GET", "tracking-table-max-keys"]).catch(asReply);
-    const [stats, limit] = [await info, await config];
-    if (stats === LOST || limit === LOST) throw new Error("Cannot look: the connection to Redis was lost");
-    this.#unanswered.delete(waited);
+    const [stats, limit] = await this.#ask(["INFO", "stats"], ["CONFIG", "GET", "tracking-table-max-keys"]);
     const keys = /^tracking_total_keys:(\d+)/m.exec(String(stats))?.[1];
     if (keys === undefined || limit instanceof ErrorReply) return null;
     // A map in RESP3, which the library makes an object.
@@ -219,11 +204,17 @@ export class RedisConnection {
 
   /** Rejects when the connection is lost; an error that Redis replies is an answer, too. */
   async #ping(): Promise<void> {
+    await this.#ask(["PING"]);
+  }
+
+  /** Sends `commands` together and returns their replies, errors among them. Rejects when the connection is lost. */
+  async #ask(...commands: (readonly (string | Buffer)[])[]): Promise<unknown[]> {
     const waited = { looks: 0 };
     this.#unanswered.add(waited);
-    const reply = await this.#client.sendCommand(["PING"]).catch(asReply);
-    if (reply === LOST) throw new Error("Cannot ask: the connection to Redis was lost");
+    const replies = await Promise.all(commands.map((words) => this.#client.sendCommand(words).catch(asReply)));
+    if (replies.includes(LOST)) throw new Error("Cannot ask: the connection to Redis was lost");
     this.#unanswered.delete(waited);
+    return replies;
   }
 }
 
@@ -274,7 +265,7 @@ function keyReply(value: Buffer | null | ErrorReply | typeof LOST, ttl: number |
 }
 
 function outageOf(error: Error): Outage {
-  return error instanceof ErrorReply ? outageOfCode(error.message) : { kind: "unreachable", code: "UNREACHABLE" };
+  return error instanceof ErrorReply ? outageOfCode(error.message) : UNREACHABLE;
 }
 
 /** Says what went wrong where the runtime packs several tries (IPv4, IPv6) into an error without a message. */

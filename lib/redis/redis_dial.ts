@@ -9,6 +9,7 @@ import { ReplyParser } from "../protocol/resp/reply_parser.ts";
 import { DEFAULT_USER, type Greeting } from "../protocol/resp/greeting.ts";
 import { requestFrame } from "../protocol/resp/request_frame.ts";
 import { GREETING_BYTES_MAX } from "../limits.ts";
+import { UNREACHABLE } from "../read_through/source.ts";
 import { outageOfCode, RedisUnavailable } from "./redis_unavailable.ts";
 
 /**
@@ -95,5 +96,5 @@ async function readFrames(connection: Deno.Conn, count: number): Promise<Uint8Ar
 }
 
 function unreachable(message: string): RedisUnavailable {
-  return new RedisUnavailable(message, { kind: "unreachable", code: "UNREACHABLE" });
+  return new RedisUnavailable(message, UNREACHABLE);
 }

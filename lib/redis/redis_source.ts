@@ -138,6 +138,8 @@ export class RedisSource implements Source, IntegerSource {
   /** Uses a connection until it is lost. */
   async #use(connection: RedisConnection, listener: SourceListener): Promise<void> {
     if (connection.isLost) return; // Nobody was told that it was there.
+    // Stopped between the end of `open` and here: `stop` has found no connection to close.
+    if (this.#stopping.signal.aborted) return connection.lose(new Error("the proxy stops"));
     this.#connection = connection;
     connection.onLost = () => {
       this.#connection = null;

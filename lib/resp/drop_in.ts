@@ -15,7 +15,7 @@ import type { Client } from "./client.ts";
 import type { CommandTable } from "./command_table.ts";
 import { execute } from "./commands.ts";
 import { WRONG_PASSWORD } from "./connection_commands.ts";
-import { existsFromMemory, FAILED, get, mgetFromMemory, strlenFromMemory } from "./read_commands.ts";
+import { existsFromMemory, FAILED, get, getFromMemory, mgetFromMemory, strlenFromMemory } from "./read_commands.ts";
 import type { Relay } from "./relay.ts";
 import { credentialsAt, expectationOf, fullName, mayMakeTunnel, NO_EFFECT, tunnelOf } from "./relayed_command.ts";
 
@@ -84,7 +84,7 @@ function isAnsweredFromMemory(client: Client): boolean {
   const words = request.argumentCount;
   if (words === 2 && request.matches(0, "get")) {
     // While the read-through has no connection the client's own is the one to ask.
-    if (relay !== null && !services.readThrough.isUp) return false;
+    if (relay !== null && !services.readThrough.isUp) return getFromMemory(client);
     get(client);
     return true;
   }

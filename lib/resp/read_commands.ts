@@ -49,16 +49,20 @@ function getFrames(answer: Answer, protocol: Protocol): Frames {
   }
 }
 
+/** Answers a GET when its key is held. Returns false when not. */
+export function getFromMemory({ request, replies, services }: Client): boolean {
+  const item = services.readThrough.hit(request.key(1));
+  if (item === undefined) return false;
+  services.outcomes.hit++;
+  replies.frame(item.frame);
+  return true;
+}
+
 /** Answers a GET: from memory, or late by the flight of its key. */
 export function get(client: Client): void {
+  if (getFromMemory(client)) return;
   const { readThrough, outcomes } = client.services;
   const key = client.request.key(1);
-  const item = readThrough.hit(key);
-  if (item !== undefined) {
-    outcomes.hit++;
-    client.replies.frame(item.frame);
-    return;
-  }
   const answer = readThrough.read(key);
   const { protocol } = client;
   const finish = (answer: Answer): Frames => {
@@ -110,12 +114,21 @@ function mget(client: Client): void {
   const { request, replies, protocol, services } = client;
   const { readThrough, outcomes } = services;
   const answers: (Answer | Promise<Answer>)[] = [];
+  // Each key once, else one request for the same key a million times would make a million who wait.
+  let read: Map<Key, Answer | Promise<Answer>> | undefined;
   let hits = 0;
   for (let i = 1; i < request.argumentCount; i++) {
     const key = request.key(i);
     const item = readThrough.hit(key);
-    if (item !== undefined) hits++;
-    answers.push(item === undefined ? readThrough.read(key) : { kind: "hit", item });
+    if (item !== undefined) {
+      hits++;
+      answers.push({ kind: "hit", item });
+      continue;
+    }
+    read ??= new Map();
+    const answer = read.get(key) ?? readThrough.read(key);
+    read.set(key, answer);
+    answers.push(answer);
   }
   if (hits < answers.length) return replies.late(promisedMgetFrames(client, answers));
   outcomes.hit += hits;
@@ -124,7 +137,9 @@ function mget(client: Client): void {
 
 async function promisedMgetFrames(client: Client, promised: (Answer | Promise<Answer>)[]): Promise<Frames> {
   const { protocol, services } = client;
-  const answers = await Promise.all(promised);
+  const fulfilled = new Map<Answer | Promise<Answer>, Answer>();
+  for (const answer of new Set(promised)) fulfilled.set(answer, answer instanceof Promise ? await answer : answer);
+  const answers = promised.map((answer) => fulfilled.get(answer)!);
   for (const answer of answers) services.outcomes[outcomeOf(answer)]++;
   return mgetFrames(answers, protocol);
 }

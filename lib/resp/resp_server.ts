@@ -77,6 +77,7 @@ export class RespServer {
     for (const session of this.#sessions) session.leave();
     if (this.#sessions.size > 0) await this.#allGone(deadlineMs);
     for (const session of this.#sessions) session.cut();
+    this.#options.services.pace.close();
     this.#onAllGone();
   }
 
@@ -97,11 +98,19 @@ export class RespServer {
 
   async #acceptAll(listener: Deno.TcpListener): Promise<void> {
     while (!this.#isStopping) {
+      let socket: Deno.TcpConn;
       try {
-        this.#adopt(await listener.accept());
+        socket = await listener.accept();
       } catch {
         if (this.#isStopping) return;
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_RETRY_MS));
+        continue;
+      }
+      try {
+        this.#adopt(socket);
+      } catch {
+        // The client has gone already, so the system refuses to set its options.
+        socket.close();
       }
     }
   }

@@ -53,6 +53,8 @@ export class Session {
   #unsent: Uint8Array = NOTHING;
   /** Whether the client has ended its side: it may still read. */
   #hasLeft = false;
+  /** Whether it is to end when what was read is answered. */
+  #isToldToLeave = false;
   #isCut = false;
   /** Looks since the client last did what it is expected to do. */
   #looks = 0;
@@ -72,7 +74,7 @@ export class Session {
     const client = this.#client;
     const { request } = client;
     try {
-      while (!client.isLeaving) {
+      while (!client.isLeaving && !this.#isToldToLeave) {
         const space = request.space();
         if (!this.#mayHold()) return;
         this.#isReading = true;
@@ -109,8 +111,10 @@ export class Session {
 
   /** Ends it after the requests that were read; at once where none was. */
   leave(): void {
-    const client = this.#client;
-    client.isLeaving = true;
+    this.#isToldToLeave = true;
+    // The worker may be between two turns; it leaves when nothing is left that has come.
+    if (this.#working !== null) return;
+    this.#client.isLeaving = true;
     if (!this.#isReading) return;
     void this.#finished().then(() => this.cut());
   }
@@ -194,6 +198,7 @@ export class Session {
       this.cut();
     }
     this.#working = null;
+    if (this.#isToldToLeave) client.isLeaving = true;
     if (client.isUnwanted) this.cut();
     else if (client.isLeaving) void this.#finished().then(() => this.cut());
   }
@@ -328,8 +333,8 @@ export class Session {
 
   // Two closures a session, where an async function would make its own for each reply.
   readonly #onWritten = (count: number): Promise<void> | void => {
+    this.#looks = 0;
     if (count < this.#unsent.length) {
-      this.#looks = 0;
       this.#unsent = this.#unsent.subarray(count);
       return this.#socket.write(this.#unsent).then(this.#onWritten, this.#onFailed);
     }

@@ -5,9 +5,9 @@
 import { Buffer } from "node:buffer";
 import { type Key, keyBytes, keyToBytes } from "../protocol/key.ts";
 import { percentEncoded } from "../protocol/percent_encoding.ts";
-import type { Item } from "../read_through/item.ts";
+import { chargedBytes, type Item } from "../read_through/item.ts";
 import type { Holding } from "../read_through/holding.ts";
-import { ITEM_OVERHEAD_BYTES, PREVIEW_BYTES_MAX } from "../limits.ts";
+import { PREVIEW_BYTES_MAX } from "../limits.ts";
 
 /** The beginning of a value: as text where the whole value is UTF-8, else in hex, two digits a byte. */
 export interface Preview {
@@ -52,7 +52,7 @@ export function keyView(key: Key, { item, nowMs, isFresh, absentForMs, flight }:
       ageMs: Math.round(nowMs - item.readAtMs),
       remainingMs: Math.round(item.freshUntilMs - nowMs),
       bytes: item.length,
-      chargedBytes: keyBytes(key) + item.heldBytes + ITEM_OVERHEAD_BYTES,
+      chargedBytes: chargedBytes(key, item),
       etag: item.etag,
       hits: item.hits,
       preview: previewOf(item),

@@ -235,6 +235,14 @@ for (const name of HOSTS) {
   });
 }
 
+Deno.test("a URL where none belongs is refused without its user and password", () => {
+  for (const name of ["REDIS_HOST", "REDIS_PORT", "PROXY_HOST", "CACHE_COHERENCE"]) {
+    const [problem, ...others] = problemsOf({ [name]: "redis://user:sec@ret@db:6379" });
+    assert.deepEqual(others, []);
+    assert.match(problem, new RegExp(`^${name} must be .*: received "\\*\\*\\*@db:6379"$`));
+  }
+});
+
 Deno.test("PROXY_PASSWORD is 1 to 512 printable ASCII characters, and is not shown when it is not", () => {
   for (const password of ["x", "p".repeat(512), "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"]) {
     assert.equal(good({ PROXY_PASSWORD: password }).proxyPassword, password);

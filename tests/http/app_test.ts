@@ -36,6 +36,7 @@ class Door implements Disposable {
   readonly rig: Rig;
   readonly admission: Admission;
   readonly app: App;
+  readonly bugs: unknown[] = [];
 
   constructor(options: RigOptions & { clientsMax?: number; password?: string } = {}) {
     const { clientsMax = 1_000, password, ...rest } = options;
@@ -49,6 +50,7 @@ class Door implements Disposable {
       bearer: password === undefined ? null : new Bearer(password),
       metricsText: () => Promise.resolve("# the metrics\n"),
       page: { handle: (_, target) => target === "/" ? new Response("the page") : null },
+      onBug: (error) => this.bugs.push(error),
     });
   }
 
@@ -359,9 +361,11 @@ Deno.test("anything else is 404", async () => {
   assert.equal(door.rig.readThrough.flights, 0);
 });
 
-Deno.test("an error of the handler itself is a plain 500", async () => {
+Deno.test("an error of the handler itself is a plain 500, and somebody hears of it", async () => {
   using door = new Door();
-  await assertProblem(door.app.onError(), 500);
+  const bug = new Error("a bug");
+  await assertProblem(door.app.onError(bug), 500);
+  assert.deepEqual(door.bugs, [bug]);
 });
 
 // The key

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { HTTP_ANSWER_MS_MIN } from "../../lib/limits.ts";
 import { LongAnswer } from "../../lib/http/long_answer.ts";
 import { HttpServer, type HttpServerEvent, type HttpServerOptions } from "../../lib/http/http_server.ts";
 
@@ -390,6 +391,28 @@ Deno.test("the silent and those at rest for too long are ended, a waiting reques
     resolve(new Response("still here"));
     assert.equal(await body, "still here");
     for (const client of [silent, dribbling, resting, waiting]) client.close();
+  });
+});
+
+Deno.test("those that never read their answers are not all told to leave: the others can be cut for newcomers", async () => {
+  const large = new Uint8Array(16 * 2 ** 20);
+  await withServer({
+    handler: (r) => new Response(r.url.endsWith("/large") ? large : "small"),
+    connectionsMax: 8,
+    restMsMax: 300,
+  }, async (server, port) => {
+    const greedy = await Promise.all(Array.from({ length: 8 }, async () => {
+      const client = await RawClient.open(port);
+      await client.send("GET /large HTTP/1.1\r\nhost: test\r\n\r\n");
+      return client;
+    }));
+    await eventually("a quarter of them is told to leave", () => server.endedCount === 2, { withinMs: 5_000 });
+    await pause(HTTP_ANSWER_MS_MIN);
+    assert.equal(server.endedCount, 2);
+    // All places are taken; six of them by connections that can be cut.
+    const newcomers = await Promise.all(Array.from({ length: 5 }, () => RawClient.open(port)));
+    for (const client of newcomers) assert.equal(await client.get("/small"), "small");
+    for (const client of [...greedy, ...newcomers]) client.close();
   });
 });
 

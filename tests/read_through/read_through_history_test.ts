@@ -326,7 +326,7 @@ Deno.test("tracked or not, with a stale window: no answer is older than one that
   const tally = await assertNothingStale({
     connect: CONNECT_EITHER,
     options: { negativeTtlMs: 20_000, staleTtlMs: 60_000 },
-    runs: 20_000,
+    runs: 40_000,
   });
   assert.ok(tally.stale > 100, `stale: ${tally.stale}`);
 });

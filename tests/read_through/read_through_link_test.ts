@@ -1,9 +1,10 @@
 /** What becomes of reads and of what is held when the connection to Redis is not yet there, is lost, and comes back. */
 
 import assert from "node:assert/strict";
+import { UNREACHABLE } from "../../lib/read_through/source.ts";
 import { ABSENT, value } from "../support/hand_source.ts";
 import { settled } from "../support/hand_time.ts";
-import { key, LOADING, NOAUTH, Rig, trips, UNREACHABLE, wordsOf } from "../support/read_through_rig.ts";
+import { key, LOADING, NOAUTH, Rig, trips, wordsOf } from "../support/read_through_rig.ts";
 
 // The link
 

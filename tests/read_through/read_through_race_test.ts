@@ -4,9 +4,10 @@
  */
 
 import assert from "node:assert/strict";
+import { UNREACHABLE } from "../../lib/read_through/source.ts";
 import { ABSENT, value } from "../support/hand_source.ts";
 import { settled } from "../support/hand_time.ts";
-import { Asked, key, Rig, trips, UNREACHABLE, wordsOf } from "../support/read_through_rig.ts";
+import { Asked, key, Rig, trips, wordsOf } from "../support/read_through_rig.ts";
 
 Deno.test("race 1: an invalidation before the reply: the value is served and not kept", async () => {
   using rig = new Rig();

@@ -1,9 +1,10 @@
 /** What is past its end and may be served all the same, since Redis is away: `staleTtlMs`. */
 
 import assert from "node:assert/strict";
+import { UNREACHABLE } from "../../lib/read_through/source.ts";
 import { ABSENT, REFUSED, value, WRONG_TYPE } from "../support/hand_source.ts";
 import { settled } from "../support/hand_time.ts";
-import { key, LOADING, NOAUTH, Rig, UNREACHABLE } from "../support/read_through_rig.ts";
+import { key, LOADING, NOAUTH, Rig } from "../support/read_through_rig.ts";
 
 const STALE = { ttlMs: 1_000, staleTtlMs: 5_000 };
 

@@ -6,13 +6,14 @@
  */
 
 import assert from "node:assert/strict";
+import { UNREACHABLE } from "../../lib/read_through/source.ts";
 import { ITEM_OVERHEAD_BYTES } from "../../lib/limits.ts";
 import { newCounters } from "../../lib/metrics/counters.ts";
 import { ReadThrough } from "../../lib/read_through/read_through.ts";
 import type { KeyReply } from "../../lib/read_through/source.ts";
 import { ABSENT, REFUSED, value, WRONG_TYPE } from "../support/hand_source.ts";
 import { settled } from "../support/hand_time.ts";
-import { key, Rig, textOf, trips, UNREACHABLE, wordsOf } from "../support/read_through_rig.ts";
+import { key, Rig, textOf, trips, wordsOf } from "../support/read_through_rig.ts";
 
 // Hits, misses, single flight
 

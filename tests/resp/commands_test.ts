@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import type { Key } from "../../lib/protocol/key.ts";
 import { COMMANDS } from "../../lib/resp/commands.ts";
 import { isKnownName } from "../../lib/resp/known_names.ts";
 import { readReply, type ReplyValue } from "../../lib/protocol/resp/reply_value.ts";
@@ -87,6 +88,18 @@ Deno.test("MGET: held and read together, in order, null for what is no string", 
   assert.deepEqual({ hit, fill, absent, wrong_type }, { hit: 2, fill: 1, absent: 1, wrong_type: 1 });
   send(client, "MGET h a\r\n");
   assert.equal(client.replies.writer.take().toString(), "*2\r\n$4\r\nheld\r\n$4\r\nread\r\n", "hits need no promise");
+});
+
+Deno.test("MGET: a key that is asked for many times is waited for once", async () => {
+  using parts = new Parts();
+  const client = parts.client();
+  const reply = send(client, `MGET ${"a b ".repeat(500)}\r\n`);
+  await settled();
+  assert.equal(parts.readThrough.inspect("/a" as Key).flight!.waiters, 1);
+  parts.source.last.reply(value("A"), ABSENT);
+  assert.equal(await reply(), "*1000\r\n" + "$1\r\nA\r\n$-1\r\n".repeat(500));
+  const { fill, absent } = parts.services.outcomes;
+  assert.deepEqual({ fill, absent }, { fill: 500, absent: 500 });
 });
 
 Deno.test("MGET: one failure is the answer", async () => {

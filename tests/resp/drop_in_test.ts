@@ -558,6 +558,19 @@ Deno.test("while the read-through has no connection, GET goes over the client's 
   await client.expect("$3\r\nnew\r\n");
 });
 
+Deno.test("in ttl what is held answers GET also while the read-through has no connection", async () => {
+  await using door = new Door({ tracked: false });
+  await door.parts.hold("k", "held");
+  using client = await door.connect();
+  const redis = await door.relayed(client, "PING\r\n");
+  await redis.expect(frame("PING"));
+  await redis.write("+PONG\r\n");
+  await client.expect("+PONG\r\n");
+  door.parts.readThrough.disconnected();
+  await client.write("GET k\r\n");
+  await client.expect("$4\r\nheld\r\n");
+});
+
 Deno.test("the reply of a blocking command, and a push, are news: they wait for a PING", async () => {
   await using door = new Door();
   using client = await door.connect();

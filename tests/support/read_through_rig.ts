@@ -13,7 +13,6 @@ import type { Outage } from "../../lib/read_through/source.ts";
 import { HandSource } from "./hand_source.ts";
 import { HandTime, settled } from "./hand_time.ts";
 
-export const UNREACHABLE: Outage = { kind: "unreachable", code: "UNREACHABLE" };
 export const LOADING: Outage = { kind: "loading", code: "LOADING" };
 export const NOAUTH: Outage = { kind: "refused", code: "NOAUTH" };
 

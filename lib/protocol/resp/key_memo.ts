@@ -15,7 +15,7 @@ import type { Key } from "../key.ts";
 const KEYS_MAX = 4_096;
 
 /** A longer key is made anew each time: its copy costs less than walking it twice. */
-const KEY_BYTES_MAX = 64;
+const MEMO_KEY_BYTES_MAX = 64;
 
 const SLASH = 0x2f;
 
@@ -30,7 +30,7 @@ export class KeyMemo {
    */
   keyOf(bytes: Buffer, { start, end }: { start: number; end: number }): Key {
     const length = end - start;
-    if (length > KEY_BYTES_MAX) return makeKey(bytes, { start, end });
+    if (length > MEMO_KEY_BYTES_MAX) return makeKey(bytes, { start, end });
     let hash = length;
     for (let at = start; at < end; at++) hash = Math.imul(hash ^ bytes[at], 0x01000193);
     const slot = (hash ^ (hash >>> 15)) & (KEYS_MAX - 1);

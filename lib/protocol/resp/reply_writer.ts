@@ -49,11 +49,6 @@ export class ReplyWriter {
     return taken;
   }
 
-  /** Returns bytes `[from, to)` of what was written, as a view like that of `take`, without taking them. */
-  view(from: number, to: number): Buffer<ArrayBuffer> {
-    return this.#bytes.subarray(from, to);
-  }
-
   /** Appends `frame`, which is RESP already. */
   frame(frame: Uint8Array): void {
     const at = this.#reserve(frame.length);
@@ -107,19 +102,6 @@ export class ReplyWriter {
     this.#head(this.protocol === 3 ? "~" : "*", count);
   }
 
-  /** True or false; 1 or 0 in RESP2. */
-  boolean(value: boolean): void {
-    if (this.protocol === 3) this.#line("#", value ? "t" : "f");
-    else this.integer(value ? 1 : 0);
-  }
-
-  /** A floating point number; a bulk in RESP2. */
-  double(value: number): void {
-    const text = value === Infinity ? "inf" : value === -Infinity ? "-inf" : Number.isNaN(value) ? "nan" : `${value}`;
-    if (this.protocol === 3) this.#line(",", text);
-    else this.bulk(text);
-  }
-
   #line(mark: string, text: string): void {
     const { length } = text;
     const at = this.#reserve(length + 3);
@@ -163,13 +145,13 @@ function writeText(bytes: Uint8Array, at: number, text: string): void {
   for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
 }
 
-/** Returns a bulk's frame around `value`, in a buffer of its own, and where the value is in it. Cost: O(length). */
-export function bulkFrame(value: Uint8Array): { frame: Uint8Array<ArrayBuffer>; start: number } {
+/** Returns a bulk's frame around `value`, in a buffer of its own. Cost: O(length). */
+export function bulkFrame(value: Uint8Array): Uint8Array<ArrayBuffer> {
   const head = `$${value.length}\r\n`;
   const frame = new Uint8Array(head.length + value.length + 2);
   writeText(frame, 0, head);
   frame.set(value, head.length);
   frame[frame.length - 2] = CR;
   frame[frame.length - 1] = LF;
-  return { frame, start: head.length };
+  return frame;
 }

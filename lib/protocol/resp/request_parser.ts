@@ -174,11 +174,6 @@ export class RequestParser {
     }
   }
 
-  /** Returns how many bytes argument `index` has. */
-  argumentBytes(index: number): number {
-    return this.#lengths[index];
-  }
-
   /** Returns argument `index` as a view into the read buffer: valid until `space` is called. Cost: one view. */
   argument(index: number): Buffer<ArrayBuffer> {
     const from = this.#start + this.#offsets[index];

@@ -31,10 +31,7 @@ const CASES: [what: string, write: (writer: ReplyWriter) => void, resp2: string,
   ["an array", (w) => w.array(12), "*12\r\n", "*12\r\n"],
   ["a map", (w) => w.map(3), "*6\r\n", "%3\r\n"],
   ["a set", (w) => w.set(3), "*3\r\n", "~3\r\n"],
-  ["true and false", (w) => [true, false].forEach((b) => w.boolean(b)), ":1\r\n:0\r\n", "#t\r\n#f\r\n"],
-  ["a double", (w) => w.double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n"],
-  ["infinity", (w) => w.double(-Infinity), "$4\r\n-inf\r\n", ",-inf\r\n"],
-  ["what is RESP already", (w) => w.frame(bulkFrame(Buffer.from("ab")).frame), "$2\r\nab\r\n", "$2\r\nab\r\n"],
+  ["what is RESP already", (w) => w.frame(bulkFrame(Buffer.from("ab"))), "$2\r\nab\r\n", "$2\r\nab\r\n"],
 ];
 
 for (const [what, write, resp2, resp3] of CASES) {
@@ -54,8 +51,6 @@ Deno.test("what is written reads back as what was meant", () => {
     fc.uint8Array({ maxLength: 3_000 }).map((bytes) => Buffer.from(bytes)),
     fc.maxSafeInteger(),
     fc.constant(null),
-    fc.boolean(),
-    fc.double({ noNaN: true, noDefaultInfinity: false }).filter((double) => !Object.is(double, -0)),
   );
   fc.assert(
     fc.property(fc.array(value, { maxLength: 20 }), (values) => {
@@ -64,8 +59,7 @@ Deno.test("what is written reads back as what was meant", () => {
       writer.array(values.length);
       for (const value of values) {
         if (value === null) writer.null();
-        else if (typeof value === "boolean") writer.boolean(value);
-        else if (typeof value === "number") Number.isSafeInteger(value) ? writer.integer(value) : writer.double(value);
+        else if (typeof value === "number") writer.integer(value);
         else writer.bulk(value);
       }
       assert.deepEqual(readReply(writer.take()), values);
@@ -80,20 +74,18 @@ Deno.test("the buffer grows as it must, keeps what is in it, and is given back w
   for (let i = 0; i < 200; i++) writer.bulk(part);
   const { length } = writer;
   assert.ok(length > REPLY_BUFFER_BYTES_KEPT);
-  assert.equal(writer.view(6, 9).toString(), "xxx");
   const taken = writer.take();
   assert.equal(taken.length, length);
+  assert.equal(taken.toString("latin1", 6, 9), "xxx");
   writer.bulk("another");
   assert.equal(taken.toString("latin1", 0, 6), `$${part.length}\r\n`, "the buffer that was taken is not used again");
   assert.equal(writer.take().buffer.byteLength, REPLY_BUFFER_BYTES_MIN);
 });
 
-Deno.test("a bulk's frame holds the value once, where it says", () => {
+Deno.test("a bulk's frame holds the value", () => {
   for (const length of [0, 1, 9, 10, 70_000]) {
     const value = Buffer.alloc(length, "value");
-    const { frame, start } = bulkFrame(value);
-    assert.deepEqual(readReply(frame), value);
-    assert.deepEqual(Buffer.from(frame.subarray(start, start + length)), value);
+    assert.deepEqual(readReply(bulkFrame(value)), value);
   }
 });
 

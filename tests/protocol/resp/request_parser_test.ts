@@ -221,7 +221,6 @@ Deno.test("a key is what its bytes make it, and reading it changes nothing", () 
           assert.equal(parser.key(i), keyFromBytes(request[i]));
           assert.equal(parser.key(i), keyFromBytes(request[i]), "the second time");
           assert.deepEqual(parser.argument(i), Buffer.from(request[i]));
-          assert.equal(parser.argumentBytes(i), request[i].length);
         }
       }
       assert.equal(parser.next(), "incomplete");
