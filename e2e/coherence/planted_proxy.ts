@@ -19,6 +19,7 @@ export class PlantedProxy implements AsyncDisposable {
       bearer: null,
       metricsText: () => Promise.resolve(""),
       page: { handle: () => null },
+      onBug: (error) => console.error(error),
     });
     this.#server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, app.handle);
     this.port = this.#server.addr.port;

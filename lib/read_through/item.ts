@@ -1,7 +1,7 @@
 /**
  * A value as the proxy holds it: in one form, and with all that can be worked out once instead of at every hit.
  *
- * A short text is held as a string, which is in the engine's own heap: a buffer of any size costs 340 bytes more, and 2 us
+ * A short text is held as a string, which is in the engine's own heap: a buffer of any size costs 400 bytes more, and 2 us
  * to make. It is held as a frame all the same for a RESP door, which copies frames into its replies ten times as fast as
  * strings, and where the heap is too small for all that may be held. Both forms are sent over HTTP without a copy on our side.
  */
