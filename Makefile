@@ -34,7 +34,7 @@ run-local: tools ## the same without Docker
 	@host=$(call setting,REDIS_HOST,127.0.0.1) port=$(call setting,REDIS_PORT,6379) url=$(call setting,REDIS_URL,''); \
 	http=$(call setting,PROXY_PORT,5000); \
 	redis=''; proxy=''; \
-	listens() { (exec 3<>"/dev/tcp/$$host/$$port") 2>/dev/null; }; \
+	listens() { timeout 2 bash -c 'exec 3<>"/dev/tcp/$$0/$$1"' "$$host" "$$port" 2>/dev/null; }; \
 	trap 'kill $$proxy 2>/dev/null' INT TERM; \
 	if [ -n "$$url" ] || listens; then \
 		echo "redis-proxy: using the Redis that is there"; \
