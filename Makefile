@@ -93,7 +93,7 @@ bench-quick: tools ## the same in under two minutes, rougher; results go to benc
 	@bench/peers/install.sh && deno run -A bench/run.ts --quick
 
 .PHONY: soak
-soak: tools ## a million reads against a Redis that is written, killed and restarted: none may be stale; eight minutes
+soak: tools ## a million reads against a Redis that is written, killed and restarted: none may be stale; six minutes
 	@deno run -A bench/coherence/soak.ts
 
 .PHONY: profile

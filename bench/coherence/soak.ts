@@ -1,5 +1,5 @@
 /**
- * The proof of coherence at full size: `deno run -A bench/coherence/soak.ts`, about eight minutes.
+ * The proof of coherence at full size: `deno run -A bench/coherence/soak.ts`, about six minutes.
  *
  * Staleness runs with every fault, then 10,000 forced races of each kind. Prints the tables, writes them to
  * `bench/results/coherence.txt`, and ends with code 1 when anything stale was found.
