@@ -5,7 +5,7 @@
 import config from "./deno.json" with { type: "json" };
 import { helpText, parseArguments } from "./lib/config/arguments.ts";
 import { readEnvironment } from "./lib/config/environment.ts";
-import { masked, parseSettings, type Settings } from "./lib/config/settings.ts";
+import { parseSettings, type Settings } from "./lib/config/settings.ts";
 import { isServing } from "./lib/http/healthcheck.ts";
 import { configureLog } from "./lib/log.ts";
 import { Proxy } from "./lib/proxy.ts";
@@ -50,6 +50,11 @@ async function serve(): Promise<void> {
   }
 }
 
+/** The names of options as they were given; values may be secrets. */
+function namesOf(args: readonly string[]): string {
+  return args.map((arg) => arg.startsWith("-") ? arg.replace(/=.*/s, "=…") : "…").join(" ");
+}
+
 switch (parseArguments(Deno.args)) {
   case "serve":
     await serve();
@@ -64,5 +69,5 @@ switch (parseArguments(Deno.args)) {
     Deno.exit(await isServing(readSettings()) ? 0 : 1);
     break;
   case null:
-    quit(EXIT_UNUSABLE, `unknown arguments: ${Deno.args.map(masked).join(" ")}; see redis-proxy --help`);
+    quit(EXIT_UNUSABLE, `unknown arguments: ${namesOf(Deno.args)}; see redis-proxy --help`);
 }

@@ -38,7 +38,7 @@ import { PageDoor } from "./page/page_door.ts";
 import type { Item } from "./read_through/item.ts";
 import { Password } from "./password.ts";
 import { ReadThrough } from "./read_through/read_through.ts";
-import type { SourceListener } from "./read_through/source.ts";
+import { type SourceListener, UNREACHABLE } from "./read_through/source.ts";
 import { dialRedis } from "./redis/redis_dial.ts";
 import { RedisSource } from "./redis/redis_source.ts";
 import { RedisUnavailable } from "./redis/redis_unavailable.ts";
@@ -219,7 +219,8 @@ export class Proxy {
       unavailable: (outage) => {
         readThrough.unavailable(outage);
         const { nowMs } = this.#clock;
-        awaySinceMs = outage.kind === "unreachable" ? Math.min(awaySinceMs, nowMs) : Infinity;
+        // Not where Redis is full: those who wait have connections already.
+        awaySinceMs = outage.code === UNREACHABLE.code ? Math.min(awaySinceMs, nowMs) : Infinity;
         if (nowMs - awaySinceMs >= RELAYS_LOST_MS) this.#respServer?.redisLost();
       },
     };

@@ -15,7 +15,7 @@ export function proxy({ name = "redis-proxy", env = {} }: {
       const settings: Record<string, string> = {
         CACHE_MAXSIZE: `${entriesMax}`,
         // By number, as the others: an item is charged its bytes and a fixed overhead, and must be under an eighth.
-        CACHE_MAXBYTES: `${Math.max(268_435_456, entriesMax * (valueBytes + 1024), 16 * valueBytes)}`,
+        CACHE_MAXBYTES: `${Math.max(268_435_456, entriesMax * (valueBytes + 2048), 16 * valueBytes)}`,
         CACHE_TTL: `${ttlSeconds}`,
         LOG_LEVEL: "warn",
         ...env,

@@ -116,6 +116,11 @@ async function peerRow(
       if (reads < stop - 1) throw new Error(`only ${reads} reads of Redis for ${stop} items`);
       bytes.push(peer.tree.memoryBytes);
     }
+    // The first ones would be the first to go.
+    const readsBefore = await site.redis.commandCalls("get");
+    const problem = await peer.problemWith(Array.from({ length: 20 }, (_, i) => keyOf(prefix, i)));
+    if (problem !== null) throw new Error(problem);
+    if (await site.redis.commandCalls("get") > readsBefore) throw new Error("not all items are held");
   } catch (error) {
     return [peer.name, `FAILED: ${(error as Error).message}`];
   }

@@ -335,17 +335,12 @@ function parseRedisUrl(text: string): RedisAddress | null {
   }
 }
 
-/** Shows a received value so that blanks, quotes and control characters are seen, and a huge one is cut. */
 /**
- * Masks what may be the user and password of a URL: all before the last `@`. A URL in the place of a host is a likely
- * mistake, and what was received is repeated.
+ * Shows a received value so that blanks, quotes and control characters are seen, and a huge one is cut. What may be the
+ * user and password of a URL, all before the last `@`, is masked: a URL in the place of a host is a likely mistake.
  */
-export function masked(text: string): string {
-  return text.replace(/^.*@/s, "***@");
-}
-
 function quote(received: string): string {
-  const text = masked(received);
+  const text = received.replace(/^.*@/s, "***@");
   return JSON.stringify(text.length > RECEIVED_CHARACTERS_MAX ? text.slice(0, RECEIVED_CHARACTERS_MAX) + "..." : text);
 }
 

@@ -28,7 +28,7 @@
  *   any server that closes idle connections (RFC 9112, 9.5), and may send it again.
  * - the answer was given but is still being written when the connection is chosen: for `HTTP_ANSWER_MS_MIN` it may only
  *   leave, not be cut. Afterwards it is cut, so a client that does not read cannot hold on to it under pressure, unless
- *   it is among those that were told to leave when they had been at rest for long: `HTTP_LEAVING_FRACTION_MAX` at most.
+ *   it is among those that were told to leave when they had been at rest for long: `HTTP_OVERDUE_FRACTION_MAX` at most.
  * - the last descriptor is taken and nobody new comes: accept fails all the same, as it is tried again at once.
  * - other parts of the process take the last descriptors, so no accept is tried: the next tick finds out by a probe.
  *
@@ -44,6 +44,7 @@ import {
   HTTP_CONNECTIONS_MAX,
   HTTP_LEAVING_FRACTION_MAX,
   HTTP_LOOK_MS,
+  HTTP_OVERDUE_FRACTION_MAX,
   HTTP_RECOVERED_MS,
   HTTP_REST_MS_MAX,
   HTTP_ROOM_FRACTION,
@@ -317,7 +318,7 @@ export class HttpServer {
       if (connection.isWaiting || (this.#tick - connection.activeTick) * HTTP_LOOK_MS < restMsMax) continue;
       // Not cut: without pressure a slow reader of a large answer may take as long as it likes. Where many of them leave
       // and do not go the others stay, since only those can be cut when room is needed.
-      if (this.#leaving.size >= this.#cap * HTTP_LEAVING_FRACTION_MAX) break;
+      if (this.#leaving.size >= this.#cap * HTTP_OVERDUE_FRACTION_MAX) break;
       this.endedCount++;
       this.#leave(connection);
     }

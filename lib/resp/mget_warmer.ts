@@ -25,7 +25,7 @@ export class MgetWarmer {
   /** Begins to read `keys`, which one MGET missed. Cost: a flight a key, or nothing. */
   warm(keys: readonly Key[]): void {
     if (keys.some((key) => this.#inVain.has(key))) return;
-    for (const key of keys) void this.#read(key);
+    for (const key of new Set(keys)) void this.#read(key);
   }
 
   async #read(key: Key): Promise<void> {

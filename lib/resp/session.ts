@@ -56,8 +56,10 @@ export class Session {
   /** Whether it is to end when what was read is answered. */
   #isToldToLeave = false;
   #isCut = false;
-  /** Looks since the client last did what it is expected to do. */
+  /** Looks since the client last sent what it is expected to send. */
   #looks = 0;
+  /** Looks since it last took some bytes of its replies. */
+  #unreadLooks = 0;
   #strangerLooks = 0;
   /** Bytes that came since the last look. */
   #receivedBytes = 0;
@@ -132,19 +134,20 @@ export class Session {
 
   /** Cuts off a client that keeps the proxy waiting. Call it every `SESSION_LOOK_MS`. Returns true when it did. */
   look(): boolean {
+    this.#unreadLooks = this.#sending === null ? 0 : this.#unreadLooks + 1;
     const looksMax = this.#looksMax;
     this.#looks = looksMax === Infinity ? 0 : this.#looks + 1;
     this.#receivedBytes = 0;
     this.#strangerLooks = this.#client.isAuthenticated ? 0 : this.#strangerLooks + 1;
-    if (this.#looks <= looksMax && this.#strangerLooks <= STRANGER_LOOKS_MAX) return false;
+    const isPatient = this.#looks <= looksMax && this.#unreadLooks <= UNREAD_REPLY_LOOKS_MAX;
+    if (isPatient && this.#strangerLooks <= STRANGER_LOOKS_MAX) return false;
     this.cut();
     return true;
   }
 
-  /** How many looks the client may take for what is expected of it now. */
+  /** How many looks the client may take for what it is expected to send now, or may be waited for when it has left. */
   get #looksMax(): number {
-    if (this.#sending !== null) return UNREAD_REPLY_LOOKS_MAX;
-    if (this.#working !== null) return this.#hasLeft ? LEFT_CLIENT_LOOKS_MAX : Infinity;
+    if (this.#working !== null) return this.#hasLeft && this.#sending === null ? LEFT_CLIENT_LOOKS_MAX : Infinity;
     const isHalf = this.#isReading && this.#client.request.isHalf;
     return isHalf && this.#receivedBytes < HALF_REQUEST_GROWTH_BYTES_MIN ? HALF_REQUEST_LOOKS_MAX : Infinity;
   }
@@ -333,7 +336,7 @@ export class Session {
 
   // Two closures a session, where an async function would make its own for each reply.
   readonly #onWritten = (count: number): Promise<void> | void => {
-    this.#looks = 0;
+    this.#unreadLooks = 0;
     if (count < this.#unsent.length) {
       this.#unsent = this.#unsent.subarray(count);
       return this.#socket.write(this.#unsent).then(this.#onWritten, this.#onFailed);

@@ -29,6 +29,13 @@ function scene(answers: Record<string, Answer>) {
   return { warmer: new MgetWarmer(readThrough, clock), reads, pass };
 }
 
+Deno.test("a key that one MGET missed many times is read once", async () => {
+  const { warmer, reads } = scene({});
+  warmer.warm(["/a", "/b", "/a", "/a"]);
+  await settled();
+  assert.deepEqual(reads, ["/a", "/b"]);
+});
+
 Deno.test("what is missing is read, each time that it is missing", async () => {
   const { warmer, reads } = scene({});
   for (let i = 0; i < 2; i++) {

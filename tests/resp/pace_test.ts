@@ -3,8 +3,8 @@ import { Clock } from "../../lib/clock.ts";
 import { BUSY_MS_MAX } from "../../lib/limits.ts";
 import { Pace } from "../../lib/resp/pace.ts";
 
-/** One, and one more for a byte that the kernel brings over loopback a moment later. The runtime alone looks once in 61. */
-const TURNS_MAX = 2;
+/** One, and more for a byte that the kernel brings over loopback a moment later. The runtime alone looks once in 61. */
+const TURNS_MAX = 10;
 
 function paceAt(): { pace: Pace; work: (ms: number) => void } & Disposable {
   let nowMs = 0;

@@ -97,6 +97,7 @@ export class Parts implements Disposable {
 
   [Symbol.dispose](): void {
     this.readThrough.close();
+    this.services.pace.close();
   }
 }
 
