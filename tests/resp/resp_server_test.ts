@@ -257,6 +257,30 @@ Deno.test("half a request that grows is waited for", async () => {
   await done;
 });
 
+Deno.test("half a request is not waited for longer because the client takes what it is sent", async () => {
+  using relaying = new HandRelaying();
+  using parts = new Parts({ relaying });
+  const { session, client, socket, done } = await sessionOf(parts);
+  using _socket = socket;
+  await socket.write("MONITOR\r\n");
+  const redis = await eventually(() => {
+    assert.equal(relaying.sockets.length, 1);
+    return relaying.sockets[0];
+  });
+  await redis.write("+OK\r\n");
+  await socket.expect("+OK\r\n");
+  await socket.write("*1\r\n$4\r\nPI");
+  await eventually(() => client.request.isHalf);
+  let looks = 0;
+  do {
+    await redis.write("+a command\r\n");
+    await socket.expect("+a command\r\n");
+    looks++;
+  } while (!session.look() && looks < 1_000);
+  assert.equal(looks, HALF_REQUEST_LOOKS_MAX + 1);
+  await done;
+});
+
 Deno.test("a client that never reads is cut off when it has taken nothing for so long", async () => {
   using parts = new Parts();
   await parts.hold("k", Buffer.alloc(10_000_000, "k"));
