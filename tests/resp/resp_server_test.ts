@@ -12,6 +12,7 @@ import { ABSENT, value } from "../support/hand_source.ts";
 import { TextSocket } from "../support/text_socket.ts";
 import { Parts } from "./parts.ts";
 import {
+  FRAME_COPY_BYTES_MAX,
   HALF_REQUEST_GROWTH_BYTES_MIN,
   HALF_REQUEST_LOOKS_MAX,
   LATE_REPLIES_MAX,
@@ -296,6 +297,33 @@ Deno.test("a client that never reads is cut off when it has taken nothing for so
   });
   assert.ok(looks > UNREAD_REPLY_LOOKS_MAX);
   await done;
+});
+
+Deno.test("a client that takes its replies slowly, each whole, stays", async () => {
+  using parts = new Parts();
+  await parts.hold("k", Buffer.alloc(2 * FRAME_COPY_BYTES_MAX, "k"));
+  const requests = ["GET k\r\n".repeat(10)];
+  let writes = 0;
+  let finishWrite: (() => void) | null = null;
+  const slow = {
+    read: (space: Uint8Array) => {
+      const text = requests.pop();
+      return text === undefined ? new Promise(() => {}) : Promise.resolve(Buffer.from(space.buffer).write(text));
+    },
+    write: (bytes: Uint8Array) => {
+      writes++;
+      return new Promise((resolve) => finishWrite = () => resolve(bytes.length));
+    },
+    close: () => {},
+  } as unknown as Deno.TcpConn;
+  const session = new Session(slow, new Client(1, { address: "127.0.0.1:1", services: parts.services }));
+  void session.run();
+  for (let reply = 1; reply <= 10; reply++) {
+    await eventually(() => writes === reply);
+    assert.equal(looksOf(session, UNREAD_REPLY_LOOKS_MAX), Infinity, `reply ${reply}`);
+    finishWrite!();
+  }
+  session.cut();
 });
 
 Deno.test("a stranger has so long to give the password", async () => {
