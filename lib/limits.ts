@@ -235,6 +235,12 @@ export const LONG_REQUESTS_BYTES_MAX = 2 * 1024 * 1024 * 1024;
 /** Most replies of Redis that one client may have outstanding; further requests wait. */
 export const RELAYED_REPLIES_MAX = 65_536;
 
+/** The same while none has come, and nothing is known of their length. */
+export const RELAYED_REPLIES_FIRST = 64;
+
+/** Bytes that the replies outstanding are expected to take at most, as long as they are like those before them. */
+export const RELAYED_REPLY_BYTES_MAX = 16 * 1024 * 1024;
+
 /**
  * Keys of writes that one client may have outstanding, in bytes; further requests wait. They are held by name until the
  * reply, and Redis takes in up to 1 GiB of requests behind one that blocks.

@@ -79,11 +79,14 @@ export class RedisServer {
    * @param name in lower case; a subcommand is written `client|tracking`
    */
   async commandCalls(name: string): Promise<number> {
-    const info = await this.command("INFO", "commandstats");
-    if (!(info instanceof Uint8Array)) throw new Error(`Cannot count calls: INFO is needed: received ${info}`);
-    const prefix = `cmdstat_${name}:calls=`;
-    const line = new TextDecoder().decode(info).split("\r\n").find((line) => line.startsWith(prefix));
-    return line === undefined ? 0 : Number.parseInt(line.slice(prefix.length), 10);
+    return await this.#info("commandstats", `cmdstat_${name}:calls=`) ?? 0;
+  }
+
+  /** Returns the most bytes that Redis has held at once since its start, replies not taken yet included. */
+  async peakBytes(): Promise<number> {
+    const bytes = await this.#info("memory", "used_memory_peak:");
+    if (bytes === null) throw new Error("Cannot tell the peak: used_memory_peak is needed: received none");
+    return bytes;
   }
 
   /** Stops the server as an operator would (SIGTERM), and waits for its end. `restart()` brings it back, empty. */
@@ -120,6 +123,14 @@ export class RedisServer {
   #running(): Child {
     if (!this.#child?.running) throw new Error("Cannot do that: a running redis-server is needed: received none");
     return this.#child;
+  }
+
+  /** Returns the number behind `prefix` in a section of INFO, `null` where there is none. */
+  async #info(section: string, prefix: string): Promise<number | null> {
+    const info = await this.command("INFO", section);
+    if (!(info instanceof Uint8Array)) throw new Error(`Cannot read: INFO is needed: received ${info}`);
+    const line = new TextDecoder().decode(info).split("\r\n").find((line) => line.startsWith(prefix));
+    return line === undefined ? null : Number.parseInt(line.slice(prefix.length), 10);
   }
 
   async #run(): Promise<void> {

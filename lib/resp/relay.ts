@@ -35,6 +35,7 @@ import { type Protocol, ReplyWriter } from "../protocol/resp/reply_writer.ts";
 import type { ReadThrough } from "../read_through/read_through.ts";
 import type { Pace } from "./pace.ts";
 import { type Expectation, isConfirmation, PUSH_HEAD_LENGTH, type TunnelKind, type Wait } from "./relayed_command.ts";
+import { ReplyWindow } from "./reply_window.ts";
 import type { SessionState } from "./session_state.ts";
 import {
   READ_BUFFER_BYTES_MAX,
@@ -70,6 +71,7 @@ export class Relay {
   /** What is outstanding, oldest first, from `#next` on. */
   #expectations: Expectation[] = [];
   #next = 0;
+  readonly #window = new ReplyWindow();
   /** What the keys in them take. */
   #keysBytes = 0;
   /** Confirmations of the oldest that have come. */
@@ -132,7 +134,7 @@ export class Relay {
 
   get #isCrowded(): boolean {
     if (this.#isEnded) return false;
-    return this.#expectations.length - this.#next >= RELAYED_REPLIES_MAX || this.#keysBytes >= RELAYED_KEYS_BYTES_MAX;
+    return this.#expectations.length - this.#next >= this.#window.size || this.#keysBytes >= RELAYED_KEYS_BYTES_MAX;
   }
 
   /** True once the connection has ended. */
@@ -257,6 +259,7 @@ export class Relay {
   #hear(chunk: Uint8Array): Wait {
     if (this.#tunnel !== null) return this.#hearTunnel(chunk);
     const parser = this.#parser;
+    const before = this.#next;
     let wait: Wait = "nothing";
     for (let at = 0;; at = parser.end) {
       const status = parser.next(chunk, at);
@@ -271,6 +274,7 @@ export class Relay {
         if (wait !== "writes" && wanted !== "nothing") wait = wanted;
       }
     }
+    this.#window.heard(chunk.length, this.#next - before);
     if (this.#next === this.#expectations.length && this.#next > 0) {
       this.#expectations.length = 0;
       this.#next = 0;

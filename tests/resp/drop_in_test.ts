@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { Admission } from "../../lib/admission.ts";
 import { eventually } from "../../e2e/support/eventually.ts";
-import { RELAYED_KEYS_BYTES_MAX } from "../../lib/limits.ts";
+import { RELAYED_KEYS_BYTES_MAX, RELAYED_REPLIES_FIRST, RELAYED_REPLY_BYTES_MAX } from "../../lib/limits.ts";
 import { CommandTable } from "../../lib/resp/command_table.ts";
 import { RespServer } from "../../lib/resp/resp_server.ts";
 import { value } from "../support/hand_source.ts";
@@ -655,6 +655,27 @@ Deno.test("the keys of outstanding writes are bounded: further requests wait for
   await redis.write(":1\r\n+OK\r\n");
   await client.expect(":1\r\n+OK\r\n");
   await redis.expect(frame("PING"));
+});
+
+Deno.test("replies outstanding are bounded by the length of those before: further requests wait", async () => {
+  await using door = new Door();
+  using client = await door.connect();
+  const redis = await door.relayed(client, "HGET h f\r\n".repeat(RELAYED_REPLIES_FIRST + 4));
+  await redis.expect(frame("HGET h f").repeat(RELAYED_REPLIES_FIRST));
+  await settled();
+  assert.equal(door.relaying.counters.relayedCommands, RELAYED_REPLIES_FIRST);
+  const long = RELAYED_REPLY_BYTES_MAX / 4;
+  const reply = `$${long}\r\n${"x".repeat(long)}\r\n`;
+  await Promise.all([redis.write(reply), client.expect(reply)]);
+  await settled();
+  assert.equal(
+    door.relaying.counters.relayedCommands,
+    RELAYED_REPLIES_FIRST,
+    "four may be outstanding now, and more are",
+  );
+  const short = ":1\r\n".repeat(RELAYED_REPLIES_FIRST - 1);
+  await Promise.all([redis.write(short), client.expect(short)]);
+  await redis.expect(frame("HGET h f").repeat(4));
 });
 
 for (const request of ["SUBSCRIBE c", "MONITOR"]) {
