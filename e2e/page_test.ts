@@ -272,8 +272,11 @@ browserTest("everything is done by keyboard, and the charts say what they show",
   );
   await page.keyboard.press("End");
   assert.match((await chart.getAttribute("aria-valuetext"))!, /^\d\d:\d\d:\d\d: From memory /);
-  await page.keyboard.press("Home");
-  assert.equal(await chart.getAttribute("aria-valuenow"), "0");
+  // A moment keeps its time: when new figures come before we look, it is no longer the first.
+  await eventually(async () => {
+    await page.keyboard.press("Home");
+    assert.equal(await chart.getAttribute("aria-valuenow"), "0");
+  });
   const other = page.getByRole("slider", { name: "Invalidations: moment" });
   assert.match((await other.getAttribute("aria-valuetext"))!, /^\d\d:\d\d:\d\d: From Redis /);
   await page.keyboard.press("Escape");
