@@ -272,7 +272,7 @@ browserTest("everything is done by keyboard, and the charts say what they show",
   );
   await page.keyboard.press("End");
   assert.match((await chart.getAttribute("aria-valuetext"))!, /^\d\d:\d\d:\d\d: From memory /);
-  // A moment keeps its time: when new figures come before we look, it is no longer the first.
+  // On a busy machine figures, or frames, may come between the key and our look.
   await eventually(async () => {
     await page.keyboard.press("Home");
     assert.equal(await chart.getAttribute("aria-valuenow"), "0");
