@@ -14,7 +14,7 @@ const MIB = 1024 * 1024;
 /** Longer than any bound in time that is tried here. */
 const DEADLINE_MS = 30_000;
 const BIG_BYTES = 1_000_000;
-/** Redis's replies to two who ask for what is big: one read of requests, unbounded, would make 3 GB. */
+/** For Redis's replies to two who ask for what is big: with the requests unbounded it held 4.3 GB. */
 const REDIS_BYTES_MAX = 300 * MIB;
 /** Longer than a client may take no byte at all. */
 const SLOW_MS = 12_000;

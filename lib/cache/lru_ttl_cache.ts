@@ -13,10 +13,9 @@
  * allocates nothing, and the garbage collector has no objects to follow. One array, because chunks, an indirection for
  * each neighbour, doubled the time of moving an item to the front. Copying 16 MB at once took 25 to 50 ms, so when the
  * array grows (by half) or shrinks (to a half), each operation moves 16 records until all are moved; meanwhile there
- * are two arrays, and a record is in the old one when its number is below a mark. Making a large
- * one takes constant time by a detour, see `zeros`. Where fewer than half of the slots
- * are used, each removal moves up to two items out of the last slots. Keys and values lie in chunks: an array of
- * pointers cannot be made in constant time.
+ * are two arrays, and a record is in the old one when its number is below a mark. Making a large one takes constant
+ * time by a detour, see `zeros`. Where fewer than half of the slots are used, each removal moves up to two items out of
+ * the last slots. Keys and values lie in chunks: an array of pointers cannot be made in constant time.
  *
  * **Index.** A table of chains. It is doubled and halved like the records, a few buckets with each operation; whoever
  * looks for a key moves its bucket first, and then only the new table counts. A `Map` is faster to ask, because it

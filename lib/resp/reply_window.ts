@@ -1,9 +1,10 @@
 /**
  * How many replies of Redis one client may have outstanding.
  *
- * Redis executes what has come without asking who takes the replies: 64 KiB of `GETRANGE big 0 -1` made it copy 3 GB at
- * once, for a client that reads nothing, and answer nobody for 8 s. So requests go up as far as their replies are
- * expected to take `RELAYED_REPLY_BYTES_MAX`. The expectation is of the replies before: raised at once, halved at most.
+ * Redis executes what has come without asking who takes the replies: a client that asked again and again for 1 MB, and
+ * read nothing, had it hold 4.3 GB and answer nobody for 8 s (`e2e/drop_in_hostile_test.ts`). So requests go up as far as
+ * their replies are expected to take `RELAYED_REPLY_BYTES_MAX`: as much as those before, where the expectation rises at
+ * once and is halved at most.
  */
 
 import { RELAYED_REPLIES_FIRST, RELAYED_REPLIES_MAX, RELAYED_REPLY_BYTES_MAX } from "../limits.ts";
